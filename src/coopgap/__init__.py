@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 if TYPE_CHECKING:
     from coopgap import checks, datasets
+    from coopgap.api.cumulative import logit, ordinal
     from coopgap.api.data import describe, read_survey
-    from coopgap.api.fits import linear, logit, ordinal
     from coopgap.api.gaps import Gap
+    from coopgap.api.gate import Gate, gate
+    from coopgap.api.least_squares import linear
     from coopgap.api.matched import Matched, match
-    from coopgap.api.regions import Gate, Regions, gate, hierarchical
+    from coopgap.api.regions import Regions, hierarchical
     from coopgap.api.standardised import gap
     from coopgap.api.within import conditional
     from coopgap.app.result import Run
@@ -65,11 +67,13 @@ __all__ = [
 __version__ = "0.1.0"
 
 _HOMES: Final = {
+    "coopgap.api.cumulative": ("logit", "ordinal"),
     "coopgap.api.data": ("describe", "read_survey"),
-    "coopgap.api.fits": ("linear", "logit", "ordinal"),
     "coopgap.api.gaps": ("Gap",),
+    "coopgap.api.gate": ("Gate", "gate"),
+    "coopgap.api.least_squares": ("linear",),
     "coopgap.api.matched": ("Matched", "match"),
-    "coopgap.api.regions": ("Gate", "Regions", "gate", "hierarchical"),
+    "coopgap.api.regions": ("Regions", "hierarchical"),
     "coopgap.api.standardised": ("gap",),
     "coopgap.api.within": ("conditional",),
     "coopgap.app.result": ("Run",),
@@ -153,7 +157,9 @@ def run(
     Examples
     --------
     >>> import coopgap
-    >>> coopgap.run("peru", only=["trust_agree"]).gaps  # doctest: +SKIP
+    >>> run = coopgap.run("peru", only=["neighbours"], draws=100)
+    >>> run.gaps["quantity"].head(2).tolist()
+    ['risk_difference', 'risk_ratio']
     """
     from coopgap.app.pipeline import execute
     from coopgap.app.plan import make_plan

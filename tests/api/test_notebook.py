@@ -48,6 +48,6 @@ def test_the_hierarchical_steps(df):
 
 
 def test_a_run_of_the_frame(df, tmp_path):
-    run = cg.run("peru", data=df, only=["trust_agree"])
+    run = cg.run("peru", data=df, only=["neighbours"], draws=100)
     assert run.save(tmp_path / "peru")
     assert (tmp_path / "peru" / "gaps.csv").is_file()

@@ -76,6 +76,9 @@ def e_value(gap: Gap, category: str = "") -> pd.DataFrame:
     >>> import coopgap as cg
     >>> g = cg.gap(cg.logit("ses_top ~ member", cg.datasets.peru_example()), "member")
     >>> cg.checks.e_value(g)[["category", "quantity", "estimate", "lower"]].round(3)
+      category    quantity  estimate  lower
+    0        1  risk_ratio     1.799  1.511
+    1        1     e_value     2.999  2.389
     """
     estimate = gap.estimate
     if category:
@@ -120,6 +123,9 @@ def rosenbaum(matched: Matched, outcome: str) -> pd.DataFrame:
     >>> m = cg.match(cg.datasets.peru_example(), "member ~ age_band + sex", method="exact")
     >>> found = cg.checks.rosenbaum(m, "trust_agree")
     >>> found.loc[found["quantity"] == "gamma", ["setting", "estimate"]].round(2)
+       setting  estimate
+    7     0.02      1.35
+    8     0.05      1.40
     """
     sample = matched.of_outcome(outcome)
     require_matched(sample)
@@ -128,13 +134,15 @@ def rosenbaum(matched: Matched, outcome: str) -> pd.DataFrame:
     return _table(Check.ROSENBAUM, rosenbaum_bounds, context)
 
 
-def robustness_value(matched: Matched, outcome: str) -> pd.DataFrame:
+def robustness_value(matched: Matched, outcome: str, *, cluster: str | None = None) -> pd.DataFrame:
     """How much residual variance an unmeasured confounder would have to explain.
 
     Parameters
     ----------
     matched, outcome
         As in `rosenbaum`.
+    cluster
+        Column of the clusters on which the gap's interval is made; people if absent.
 
     Returns
     -------
@@ -156,8 +164,11 @@ def robustness_value(matched: Matched, outcome: str) -> pd.DataFrame:
     >>> import coopgap as cg
     >>> m = cg.match(cg.datasets.peru_example(), "member ~ age_band + sex", method="exact")
     >>> cg.checks.robustness_value(m, "ses_top")[["variant", "estimate"]].round(3)
+        variant  estimate
+    0  estimate     0.144
+    1  interval     0.103
     """
-    sample = matched.of_outcome(outcome)
+    sample = matched.of_outcome(outcome, cluster)
     require_matched(sample)
     keys = Keys(model="", outcome=outcome, source="", levels=sample.rows.levels)
     found = estimate_linear(sample).named(keys)

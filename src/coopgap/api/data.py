@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,9 +14,9 @@ from coopgap.datasets.registry import SHIPPED, Printed, load_registry
 from coopgap.study.load import shipped_folder
 from coopgap.survey.draft import draft_study
 from coopgap.survey.example import make_example
-from coopgap.survey.raw import Columns, from_dataframe
+from coopgap.survey.raw import Columns, RawTable, from_dataframe
 from coopgap.survey.read import read_table
-from coopgap.survey.values import file_missing
+from coopgap.survey.values import file_missing, read_numbers
 
 _AGES = (25, 35, 45, 55, 65)
 _BANDS = ("<25", "25-34", "35-44", "45-54", "55-64", "65+")
@@ -79,6 +80,7 @@ def published(name: str) -> pd.DataFrame:
     --------
     >>> import coopgap as cg
     >>> cg.datasets.published("peru")["stat"].unique().tolist()
+    ['count', 'percent', 'mean', 'not printed', 'points']
     """
     if name not in SHIPPED:
         raise InputError("name", f"is {name!r}", f"shipped: {', '.join(SHIPPED)}")
@@ -99,7 +101,7 @@ def peru_population() -> pd.DataFrame:
     Examples
     --------
     >>> import coopgap as cg
-    >>> cg.datasets.peru_population()["population"].sum() > 20_000_000
+    >>> bool(cg.datasets.peru_population()["population"].sum() > 20_000_000)
     True
     """
     return pd.read_csv(shipped_folder("peru") / "peru_2019_population_16plus.csv")
@@ -118,8 +120,8 @@ def read_survey(path: str | Path, *, encoding: str | None = None) -> pd.DataFram
     Returns
     -------
     DataFrame
-        Codes as they stand; those that the file itself declares missing are empty. `attrs` has
-        `labels` of the columns and `value_labels` of their codes.
+        Codes as they stand; blanks, and codes that the file itself declares missing, are empty.
+        `attrs` has `labels` of the columns and `value_labels` of their codes.
 
     Raises
     ------
@@ -132,16 +134,25 @@ def read_survey(path: str | Path, *, encoding: str | None = None) -> pd.DataFram
     >>> df = cg.read_survey("survey.sav")  # doctest: +SKIP
     """
     raw = read_table(Path(path), None, encoding)
-    columns = {}
-    for name in raw.columns:
-        answers = raw.answers(name)
-        kept = ~np.append(file_missing(raw, name), True)[answers.index]
-        values = pd.Series([*answers.values, None], dtype=object)
-        column = values.iloc[answers.index].where(kept, None).reset_index(drop=True)
-        columns[name] = column.convert_dtypes()
-    frame = pd.DataFrame(columns)
+    frame = pd.DataFrame({name: _column(raw, name) for name in raw.columns})
     frame.attrs |= {"labels": dict(raw.labels), "value_labels": dict(raw.value_labels)}
     return frame
+
+
+def _column(raw: RawTable, name: str) -> pd.Series[Any]:
+    """A column as numbers, where each of its texts is one, or as it stands; empty where missing."""
+    answers = raw.answers(name)
+    blank = np.array([not text.strip() for text in answers.texts], dtype=bool)
+    missing = file_missing(raw, name) | blank
+    values: list[Any] = list(answers.values)
+    if answers.numeric:
+        kept = [value for value, out in zip(values, missing, strict=True) if not out]
+        numbers, problem = read_numbers(kept, raw.decimal_commas, raw.delimiter)
+        if not problem and all(number is not None for number in numbers):
+            found = iter(numbers)
+            values = [None if out else next(found) for out in missing]
+    column = pd.Series([*values, None], dtype=object).where(~np.append(missing, True), None)
+    return column.iloc[answers.index].reset_index(drop=True).convert_dtypes()
 
 
 def describe(data: str | Path | Columns, *, encoding: str | None = None) -> str:

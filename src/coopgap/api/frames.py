@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 import pandas as pd
 
-from coopgap.core.arrays import BoolArray, FloatArray, IntArray
+from coopgap.api.columns import (
+    complete,
+    dense_codes,
+    label_numbers,
+    person_ids,
+    plain_columns,
+    positive_weights,
+    require_columns,
+    table,
+)
+from coopgap.core.arrays import FloatArray, IntArray
 from coopgap.core.errors import InputError
 from coopgap.families.sample import CR2_CLUSTERS, SampleCells
 from coopgap.study.spec import Design
 from coopgap.survey.cells import collapse
-from coopgap.survey.raw import Columns, Refusal, as_frame, choose
+from coopgap.survey.raw import Columns
 
 if TYPE_CHECKING:
     from formulaic import ModelSpec
@@ -33,73 +43,6 @@ type Vcov = VcovName | Mapping[ClusterName, str]
 _PEOPLE: Final = ("iid", "HC0", "HC1", "HC3")
 _CLUSTERS: Final = ("CR0", "CR1", "CR1S", "CR2")
 _LEVEL = re.compile(r"\[T\.(.*?)\]")
-_WHERE: Final = "data"
-
-
-def table(data: Columns) -> pd.DataFrame:
-    """A table of any library as pandas has it; a SurveyError says why it is none."""
-    try:
-        return as_frame(data)
-    except Refusal as refusal:
-        raise InputError(type(data).__name__, refusal.found, refusal.allowed) from refusal
-
-
-def require_columns(frame: pd.DataFrame, names: Iterable[str], where: str) -> None:
-    """Refuse names that are no column, with the nearest."""
-    try:
-        choose([str(name) for name in frame.columns], list(names))
-    except Refusal as refusal:
-        raise InputError(where, refusal.found, refusal.allowed) from refusal
-
-
-def plain_columns(frame: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
-    """Columns as a formula takes them: numbers as floats, text and categories as categories.
-
-    Of categories those that somebody has stay, in their order; texts stand in that of the alphabet.
-    """
-    plain: dict[str, Any] = {}
-    for name in names:
-        column = frame[name]
-        if pd.api.types.is_bool_dtype(column) or pd.api.types.is_numeric_dtype(column):
-            plain[name] = column.to_numpy(dtype=np.float64, na_value=np.nan)
-        elif isinstance(column.dtype, pd.CategoricalDtype):
-            plain[name] = column.cat.remove_unused_categories().array
-        else:
-            plain[name] = pd.Categorical(column.astype("string").astype(object))
-    return pd.DataFrame(plain, index=frame.index)
-
-
-def two_groups(column: pd.Series[Any], where: str) -> tuple[BoolArray, tuple[Any, Any]]:
-    """Who is a member, and the values of comparison people and members: of two the higher.
-
-    Refused where a column has no two values.
-    """
-    values = column.array
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        found = [value for value in column.cat.categories if (column == value).any()]
-    else:
-        found = sorted(column.dropna().unique().tolist())
-    if len(found) != 2:
-        raise InputError(
-            f"{where}: {column.name}",
-            f"has {len(found)} different values",
-            "allowed: two groups, such as 0 and 1, of which the second are the members",
-        )
-    return np.asarray(values == found[1], dtype=bool), (found[0], found[1])
-
-
-def person_ids(frame: pd.DataFrame) -> IntArray:
-    """A number for each row by its label in the index, the same in every part of a frame."""
-    index = frame.index
-    if pd.api.types.is_integer_dtype(index.dtype):
-        return index.to_numpy(dtype=np.int64)
-    return label_numbers(index.astype(str).to_numpy(dtype=object))
-
-
-def label_numbers(labels: Any) -> IntArray:
-    """A number for each label that is the same in every frame, not negative."""
-    hashed = pd.util.hash_array(np.asarray(labels, dtype=object).astype(str).astype(object))
-    return (hashed >> np.uint64(1)).astype(np.int64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,16 +108,16 @@ class ModelFrame:
         Shape (n,): dense codes of the ways of clustering, or None.
     labels
         By way of clustering, numbers of its codes that are the same in other frames.
-    sets
-        Shape (n,): dense codes of the column behind `|`, or None.
+    absorbed, sets
+        The column behind `|`, empty without one, and its dense codes, shape (n,), or None.
     people
         Shape (n,): numbers from the frame's index.
     n_dropped
         Rows left out for a missing value.
     asked
         The covariance asked for.
-    is_matched
-        Whether the weights are those of a matched sample.
+    is_matched, n_sets
+        Whether the weights are those of a matched sample, and how many sets it has, if any.
     """
 
     formula: str
@@ -191,12 +134,13 @@ class ModelFrame:
     cluster: IntArray | None
     second: IntArray | None
     labels: tuple[IntArray, ...]
-    sets: IntArray | None
     absorbed: str
+    sets: IntArray | None
     people: IntArray
     n_dropped: int
     asked: Covariance
     is_matched: bool
+    n_sets: int | None
 
     @property
     def n(self) -> int:
@@ -283,6 +227,17 @@ def parsed(formula: str) -> tuple[Any, Any, str]:
     return left, right[0], behind[0].strip("`")
 
 
+def plain_formula(formula: str, frame: pd.DataFrame) -> tuple[str, tuple[str, ...]]:
+    """Outcome and covariates of a formula that holds nothing but names of columns."""
+    left, right, behind = parsed(formula)
+    outcome, covariates = names_in(left, frame), names_in(right, frame)
+    terms = {str(term).strip("`") for term in right} - {"1"}
+    if behind or terms != {*covariates} or len(outcome) != 1:
+        found = "has terms that are no plain columns"
+        raise InputError("formula", found, "write such as member ~ age + sex")
+    return outcome[0], covariates
+
+
 def names_in(terms: Any, frame: pd.DataFrame) -> tuple[str, ...]:
     """Columns that terms use, each once; a plain name that is none is refused."""
     found: dict[str, None] = {}
@@ -326,23 +281,19 @@ def model_frame(
     weights = weights or (None if design is None else design.weight)
     asked = covariance_asked(vcov, design, frame)
     outcome, variables = names_in(left, frame), names_in(right, frame)
-    clusters = [part for column in asked.columns for part in column.split(":")]
-    extra = [weights] * (weights is not None) + clusters + [absorbed] * bool(absorbed)
-    require_columns(frame, [name for name in extra if name], _WHERE)
-    needed = list(dict.fromkeys((*outcome, *variables, *(name for name in extra if name))))
-    whole = frame[needed].notna().all(axis=1).to_numpy()
-    weight = np.ones(len(frame)) if weights is None else positive_weights(frame[weights], whole)
-    used = whole & (weight > 0)
-    if not used.any():
-        raise InputError(
-            _WHERE, "no row has an answer to every variable", f"needed: {', '.join(needed)}"
-        )
-    kept = frame.loc[used]
-    plain = plain_columns(kept, variables)
-    made = _model_matrix(right, plain)
+    ways = [column.split(":") for column in asked.columns]
+    extra = [name for name in (weights, absorbed, *(name for way in ways for name in way)) if name]
+    whole = complete(frame, (*outcome, *variables, *extra))
+    kept = frame.loc[whole]
+    weight = np.ones(len(kept)) if weights is None else positive_weights(kept[weights])
+    kept, weight = kept.loc[weight > 0], weight[weight > 0]
+    if kept.empty:
+        raise InputError(f"data: {weights}", "every weight is zero", "allowed: some above zero")
+    made = _model_matrix(right, plain := plain_columns(kept, variables))
     x, terms, columns = without_intercept(made)
-    codes = [_codes(kept, column.split(":")) for column in asked.columns]
-    ways = [code for code, _ in codes]
+    codes = [dense_codes(kept, way) for way in ways]
+    is_matched = weights == MATCH_WEIGHT
+    n_sets = kept[MATCH_SET].nunique() if is_matched and MATCH_SET in kept else 0
     return ModelFrame(
         formula=formula,
         outcome=str(left),
@@ -353,17 +304,18 @@ def model_frame(
         x=x,
         terms=terms,
         columns=columns,
-        weight=weight[used],
+        weight=weight,
         weighted=weights is not None,
-        cluster=ways[0] if ways else None,
-        second=ways[1] if len(ways) > 1 else None,
-        labels=tuple(labels for _, labels in codes),
-        sets=_codes(kept, [absorbed])[0] if absorbed else None,
+        cluster=codes[0][0] if codes else None,
+        second=codes[1][0] if len(codes) > 1 else None,
+        labels=tuple(label_numbers(labels) for _, labels in codes),
         absorbed=absorbed,
+        sets=dense_codes(kept, [absorbed])[0] if absorbed else None,
         people=person_ids(kept),
         n_dropped=int((~whole).sum()),
         asked=asked,
-        is_matched=weights == MATCH_WEIGHT,
+        is_matched=is_matched,
+        n_sets=n_sets or None,
     )
 
 
@@ -387,25 +339,3 @@ def _outcome(left: Any, kept: pd.DataFrame, name: str) -> pd.Series[Any]:
     made = _model_matrix(left, plain_columns(kept, names_in(left, kept)))
     columns = [column for column in made.columns if column != "Intercept"]
     return pd.Series(made[columns[-1]].to_numpy(), index=kept.index, name=name)
-
-
-def positive_weights(column: pd.Series[Any], whole: BoolArray) -> FloatArray:
-    """Weights, not negative; those of rows that are not whole count for nothing."""
-    if not pd.api.types.is_numeric_dtype(column):
-        raise InputError(f"{_WHERE}: {column.name}", "holds no numbers", "a weight is a number")
-    weight = column.to_numpy(dtype=np.float64, na_value=np.nan)
-    bad = whole & ~(np.isfinite(weight) & (weight >= 0))
-    if bad.any():
-        found = f"{int(bad.sum())} weights are negative or not finite"
-        raise InputError(f"{_WHERE}: {column.name}", found, "allowed: numbers of zero or more")
-    return np.where(whole, weight, 0.0)
-
-
-def _codes(frame: pd.DataFrame, columns: Sequence[str]) -> tuple[IntArray, IntArray]:
-    """Dense codes of one column, or of several together, and the number of each code's label."""
-    if len(columns) == 1:
-        labels = frame[columns[0]].astype(str)
-    else:
-        labels = frame[list(columns)].astype(str).agg(" / ".join, axis=1)
-    codes, found = pd.factorize(labels, sort=True)
-    return codes.astype(np.int64), label_numbers(np.asarray(found))

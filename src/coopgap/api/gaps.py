@@ -32,7 +32,8 @@ class Gap:
     >>> df = cg.datasets.peru_example()
     >>> fit = cg.ordinal("ses_class ~ member + sex", df, free=["member"], vcov={"CR2": "zone"})
     >>> g = cg.gap(fit, "member")
-    >>> g.at(">=C").estimate.__round__(3)
+    >>> round(g.at(">=C").estimate, 3)
+    0.173
     """
 
     estimate: Estimate
@@ -45,6 +46,13 @@ class Gap:
         >>> import coopgap as cg
         >>> fit = cg.logit("trust_agree ~ member", cg.datasets.peru_example())
         >>> cg.gap(fit, "member").to_frame()[["quantity", "estimate", "lower", "upper"]].round(3)
+                  quantity  estimate  lower  upper
+        0  risk_difference     0.130  0.089  0.171
+        1       risk_ratio     1.482  1.305  1.682
+        2       odds_ratio     1.804  1.495  2.177
+        3      superiority     0.565  0.545  0.586
+        4            share     0.400  0.371  0.431
+        5            share     0.270  0.244  0.299
         """
         return to_frame("gaps", self.estimate.gap_rows())
 
@@ -86,7 +94,8 @@ class Gap:
         --------
         >>> import coopgap as cg
         >>> fit = cg.ordinal("ses_class ~ member", cg.datasets.peru_example())
-        >>> cg.gap(fit, "member").at(">=C", "risk_ratio").estimate.__round__(3)
+        >>> round(cg.gap(fit, "member").at(">=C", "risk_ratio").estimate, 3)
+        1.343
         """
         return self._interval(self._contrast(category, quantity))
 
@@ -119,7 +128,8 @@ class Gap:
         --------
         >>> import coopgap as cg
         >>> fit = cg.ordinal("ses_class ~ member", cg.datasets.peru_example(), free=["member"])
-        >>> cg.gap(fit, "member").superiority.estimate.__round__(3)
+        >>> round(cg.gap(fit, "member").superiority.estimate, 3)
+        0.61
         """
         return self.at("", Quantity.SUPERIORITY)
 
@@ -131,12 +141,15 @@ class Gap:
         Parameters
         ----------
         other
-            Of the same outcome; people are told by the index of their frames.
+            Of the same outcome; people are told by the index of their frames, which has no label
+            twice.
         category, quantity
             As in `at`.
 
         Raises
         ------
+        InputError
+            Where the outcomes' levels differ.
         NotEstimable
             Where people's contributions are not known, as with `vcov="iid"`.
 
@@ -149,6 +162,8 @@ class Gap:
         >>> adjusted.difference(raw).std_error < adjusted.at().std_error
         True
         """
+        if other.estimate.keys.levels != self.estimate.keys.levels:
+            raise InputError("other", "is of an outcome with other levels", "give the same outcome")
         return self.estimate.difference(other.estimate, self._contrast(category, quantity))
 
     def plot(self) -> Figure:
@@ -167,7 +182,12 @@ class Gap:
         return gap_forest(rows, self.estimate.keys.outcome)
 
     def __repr__(self) -> str:
-        names = ["quantity", "comparator", "category", "estimate", "lower", "upper"]
-        frame = self.to_frame()
-        own = frame["interval_kind"] != "joint"
-        return str(frame.loc[own, names].to_string(index=False))
+        names = ["quantity", "category", "estimate", "lower", "upper", "p_value"]
+        first = [
+            self.estimate.gap_row(one)
+            for one in self.contrasts()
+            if one.is_threshold_gap
+            or one.quantity is Quantity.SUPERIORITY
+            or len(self.contrasts()) < 6
+        ]
+        return str(to_frame("gaps", first)[names].to_string(index=False, float_format="%.4f"))

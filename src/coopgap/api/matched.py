@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
-from coopgap.api.fits import spelled
-from coopgap.api.frames import (
-    MATCH_SET,
-    MATCH_WEIGHT,
-    names_in,
-    parsed,
-    positive_weights,
-    require_columns,
-    table,
-    two_groups,
-)
-from coopgap.core.arrays import IntArray, UintArray
+from coopgap.api.columns import coded_levels, coded_rows, complete, dense_codes, table
+from coopgap.api.frames import MATCH_SET, MATCH_WEIGHT, plain_formula
 from coopgap.core.errors import InputError
 from coopgap.core.estimate import to_frame
 from coopgap.core.vocabulary import Use
@@ -38,10 +28,8 @@ from coopgap.study.spec import (
     MethodName,
     TiesName,
 )
-from coopgap.survey.numeric import Numeric, numeric
 from coopgap.survey.raw import Columns
 from coopgap.survey.records import ModelRows
-from coopgap.survey.ties import hashed, record_ties
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -71,7 +59,6 @@ class Matched:
     formula: str
     matching: Matching
     frame: pd.DataFrame
-    group: str
     rows: ModelRows
     sample: MatchedSample
     n_dropped: int
@@ -88,6 +75,9 @@ class Matched:
         >>> import coopgap as cg
         >>> m = cg.match(cg.datasets.peru_example(), "member ~ age_band + sex", method="exact")
         >>> m.data[["match_weight", "match_set"]].head(2)
+           match_weight  match_set
+        0           1.0          7
+        1           1.0          6
         """
         weight = combined_weight(self.rows.weight, self.sample.weight)
         sets = pd.array(self.sample.set_id, dtype="Int64")
@@ -102,7 +92,7 @@ class Matched:
         --------
         >>> import coopgap as cg
         >>> m = cg.match(cg.datasets.peru_example(), "member ~ age_band + sex", method="exact")
-        >>> m.balance()["smd_after"].abs().max() < 1e-9
+        >>> bool(m.balance()["smd_after"].abs().max() < 1e-9)
         True
         """
         return to_frame("balance", self._balance())
@@ -160,17 +150,17 @@ class Matched:
         frame = self.balance()[[*names, "smd_before", "smd_after"]]
         return summary(f"Matching, {self.matching.method}: {self.formula}", facts, frame)
 
-    def of_outcome(self, outcome: str) -> Sample:
+    def of_outcome(self, outcome: str, cluster: str | None = None) -> Sample:
         """The matched people who answered a question, as checks take them."""
-        from coopgap.api.fits import coded_levels
-
-        require_columns(self.frame, [outcome], "outcome")
-        answered = self.frame[outcome].notna().to_numpy()
-        codes, levels = coded_levels(self.frame.loc[answered, outcome], outcome)
-        rows = replace(self.rows.take(answered), outcome=codes, levels=levels)
+        whole = complete(self.frame, [outcome, *([cluster] if cluster else [])])
+        answered = self.frame.loc[whole]
+        codes, levels = coded_levels(answered[outcome], outcome)
+        zone = dense_codes(answered, [cluster])[0] if cluster else None
         return Sample(
-            rows=rows,
-            matched=self.sample.take(answered, self.rows.member),
+            rows=dataclasses.replace(
+                self.rows.take(whole), outcome=codes, levels=levels, zone=zone
+            ),
+            matched=self.sample.take(whole, self.rows.member),
             covariates=(),
             link="logit",
             strata=self.matching.on,
@@ -259,22 +249,15 @@ def match(
     >>> df = cg.datasets.peru_example()
     >>> m = cg.match(df, "member ~ age_band + sex", exact=["region"], method="exact")
     >>> len(m.data), m.sample.n_sets
+    (1997, 58)
     """
     frame = table(data)
-    left, right, behind = parsed(formula)
-    if behind:
-        raise InputError("formula", f"absorbs {behind}", "delete | and what follows")
-    group, covariates = names_in(left, frame), names_in(right, frame)
-    terms = {str(term).strip("`") for term in right} - {"1"}
-    if terms != {*covariates} or len(group) != 1:
-        raise InputError(
-            "formula", "has terms that are no plain columns", "write such as member ~ age + sex"
-        )
+    group, covariates = plain_formula(formula, frame)
     exact = (exact,) if isinstance(exact, str) else tuple(exact)
     weights = weights or (None if design is None else design.weight)
     id = id or (None if design is None else design.id)
     on = tuple(dict.fromkeys((*exact, *(covariates if method in _BY_STRATA else ()))))
-    apart = () if method in _BY_STRATA else tuple(name for name in covariates if name not in exact)
+    apart = () if method in _BY_STRATA else covariates
     chosen = Matching(
         method=method,
         on=on,
@@ -294,103 +277,15 @@ def match(
     if caliper is not None and not caliper > 0:
         raise InputError("caliper", f"is {caliper}", "allowed: a positive number, or None")
     extra = [name for name in (weights, id) if name]
-    require_columns(frame, [*exact, *extra], "data")
-    needed = list(dict.fromkeys((*group, *on, *apart, *extra)))
-    whole = frame[needed].notna().all(axis=1).to_numpy()
+    whole = complete(frame, (group, *on, *apart, *extra))
     kept = frame.loc[whole]
-    if not len(kept):
-        raise InputError(
-            "data", "no row has an answer to every variable", f"needed: {', '.join(needed)}"
-        )
-    rows = _rows(kept, group[0], on, apart, weights, id)
+    factors = dict.fromkeys(on, True) | dict.fromkeys(apart, False)
+    rows = coded_rows(kept, group, factors, weights=weights, id=id)
     return Matched(
         formula=formula,
         matching=chosen,
         frame=kept,
-        group=group[0],
         rows=rows,
         sample=matched_sample(rows, chosen),
         n_dropped=int((~whole).sum()),
     )
-
-
-def coded(
-    column: pd.Series[Any], *, as_levels: bool
-) -> tuple[IntArray, tuple[str, ...], Numeric | None]:
-    """Codes of a column with its levels, or of a number with its values; -1 where empty."""
-    number = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
-    if number and not as_levels:
-        values, codes = np.unique(
-            column.to_numpy(dtype=np.float64, na_value=np.nan), return_inverse=True
-        )
-        if values.size > 1:
-            return codes.astype(np.int64), (), numeric(str(column.name), values)
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        kept = column.cat.remove_unused_categories()
-        return (
-            kept.cat.codes.to_numpy().astype(np.int64),
-            tuple(map(spelled, kept.cat.categories)),
-            None,
-        )
-    codes, found = pd.factorize(column, sort=True)
-    return codes.astype(np.int64), tuple(map(spelled, found)), None
-
-
-def coded_rows(
-    frame: pd.DataFrame,
-    group: str,
-    factors: dict[str, bool],
-    *,
-    weights: str | None = None,
-    id: str | None = None,
-    zone: IntArray | None = None,
-) -> ModelRows:
-    """People of a frame as codes; `factors` says of each variable whether numbers are levels."""
-    member, _ = two_groups(frame[group], "data")
-    made = {name: coded(frame[name], as_levels=levels) for name, levels in factors.items()}
-    weight = np.ones(len(frame))
-    if weights is not None:
-        weight = positive_weights(frame[weights], np.ones(len(frame), dtype=bool))
-        if not (weight > 0).all():
-            raise InputError(
-                f"data: {weights}", "some weights are zero", "a sampling weight is positive"
-            )
-    return ModelRows(
-        index=np.arange(len(frame)),
-        outcome=np.zeros(len(frame), dtype=np.int64),
-        levels=("no", "yes"),
-        member=member,
-        factors={name: codes for name, (codes, _, _) in made.items()},
-        factor_levels={name: levels for name, (_, levels, _) in made.items()},
-        zone=zone,
-        weight=weight,
-        tie=_ties(frame, id),
-        dropped=(),
-        numeric={name: own for name, (_, _, own) in made.items() if own is not None},
-    )
-
-
-def _rows(
-    frame: pd.DataFrame,
-    group: str,
-    on: Sequence[str],
-    apart: Sequence[str],
-    weights: str | None,
-    id: str | None,
-) -> ModelRows:
-    factors = dict.fromkeys(on, True) | dict.fromkeys(apart, False)
-    return coded_rows(frame, group, factors, weights=weights, id=id)
-
-
-def _ties(frame: pd.DataFrame, id: str | None) -> UintArray:
-    """A number for each person from the identifier, or from their own record.
-
-    The whole record: people alike in what is matched on may still answer otherwise, and which of
-    them is taken must not hang on the order of rows.
-    """
-    names = sorted(map(str, frame.columns)) if id is None else [id]
-    parts = []
-    for name in names:
-        codes, found = pd.factorize(frame[name])
-        parts.append(hashed([*map(spelled, found), ""])[codes])
-    return record_ties(parts)

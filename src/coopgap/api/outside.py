@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from coopgap.api.frames import two_groups
+from coopgap.api.columns import two_groups
 from coopgap.api.targets import Target, constant, sample_of, target_of
 from coopgap.core.arrays import FloatArray, IntArray
 from coopgap.core.errors import InputError

@@ -1,29 +1,26 @@
-"""The hierarchical model by region of a frame, its draws and its gate."""
+"""The hierarchical model by region of a frame."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 import numpy as np
 import pandas as pd
 
-from coopgap.api.fits import coded_levels
-from coopgap.api.frames import names_in, parsed, require_columns, table, zone_columns
+from coopgap.api.columns import coded_levels, coded_rows, complete, dense_codes, table
+from coopgap.api.frames import plain_formula, zone_columns
 from coopgap.api.gaps import Gap
-from coopgap.api.matched import coded_rows
+from coopgap.api.gate import REPORTED, Gate, sampler_stats
 from coopgap.bayes.cells import hierarchical_cells
 from coopgap.bayes.fit import HierarchicalFit, Request, fit_hierarchical, reported, summarise
-from coopgap.bayes.gate import GateItem, SamplerStats, check
 from coopgap.bayes.layout import Form, Priors, draw_names
 from coopgap.bayes.store import StoredDraws
-from coopgap.core.arrays import FloatArray
-from coopgap.core.errors import InputError, NotEstimable
+from coopgap.core.errors import InputError
 from coopgap.core.estimate import Keys, to_frame
 from coopgap.core.executor import cores
-from coopgap.core.vocabulary import Status
 from coopgap.families.hierarchical import coefficient_rows, gap_rows, region_estimates
 from coopgap.report.summaries import Summary, summary
 from coopgap.study.spec import Design, PriorName
@@ -32,144 +29,7 @@ from coopgap.survey.raw import Columns
 if TYPE_CHECKING:
     import xarray as xr
 
-_REPORTED: Final = "reported"
-"""Group of the draws of everything that is reported: what the gate looks at."""
-
 _DRAWS: Final = 2000
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Gate:
-    """What must hold before a number of some draws is shown.
-
-    Attributes
-    ----------
-    items
-        Each thing looked at, the worst value found and the bar it must pass.
-
-    Examples
-    --------
-    >>> import coopgap as cg
-    >>> df = cg.datasets.peru_example()
-    >>> h = cg.hierarchical("trust_agree ~ sex", df, member="member", region="region", draws=50)
-    >>> h.gate.passed  # fifty draws are too few
-    False
-    """
-
-    items: tuple[GateItem, ...]
-
-    @property
-    def passed(self) -> bool:
-        """Whether every item passes; False where nothing was looked at."""
-        return bool(self.items) and all(item.passed for item in self.items)
-
-    def to_frame(self) -> pd.DataFrame:
-        """Columns name, value, bar, passed and note."""
-        return pd.DataFrame(
-            [(one.name, one.value, one.bar, one.passed, one.note) for one in self.items],
-            columns=["name", "value", "bar", "passed", "note"],
-        )
-
-    def raise_if_failed(self) -> None:
-        """Do nothing where every item passes.
-
-        Raises
-        ------
-        NotEstimable
-            With the names of the items that fail.
-        """
-        if not self.passed:
-            failed = ", ".join(item.name for item in self.items if not item.passed) or "nothing"
-            raise NotEstimable(f"the draws cannot be trusted: {failed}", Status.WITHHELD)
-
-    def __repr__(self) -> str:
-        return str(self.to_frame().to_string(index=False))
-
-
-def gate(idata: xr.DataTree) -> Gate:
-    """Look at draws before a number of them is shown.
-
-    Parameters
-    ----------
-    idata
-        Draws as ArviZ has them, with `sample_stats.energy`. Of `hierarchical` everything that is
-        reported is looked at; of other models every value of the group `posterior`.
-
-    Returns
-    -------
-    Gate
-        `passed`, `items`, `to_frame` and `raise_if_failed`.
-
-    Raises
-    ------
-    InputError
-        Without a posterior or the sampler's energy.
-
-    Notes
-    -----
-    Beside rank-normalised R-hat, bulk and tail effective sizes, divergences, tree depth and E-BFMI:
-    chains that are copies of one another, that lie apart, or that stand still, and draws without a
-    variance.
-
-    References
-    ----------
-    Vehtari et al. (2021), Bayesian Analysis 16, 667-718. Betancourt (2016), arXiv 1604.00695.
-
-    Examples
-    --------
-    >>> import coopgap as cg
-    >>> df = cg.datasets.peru_example()
-    >>> h = cg.hierarchical("trust_agree ~ sex", df, member="member", region="region", draws=50)
-    >>> cg.gate(h.idata).passed == h.gate.passed
-    True
-    """
-    children = getattr(idata, "children", {})
-    if "posterior" not in children or "energy" not in getattr(
-        children.get("sample_stats"), "data_vars", {}
-    ):
-        raise InputError(
-            "idata", "has no posterior with the sampler's energy", "give draws of NUTS"
-        )
-    if _REPORTED in children:
-        kept = children[_REPORTED]
-        quantities, events = _named(kept["quantities"]), _named(kept["events"])
-    else:
-        quantities, events = _values(children["posterior"]), {}
-    return Gate(check(quantities, events, _stats(idata)).items)
-
-
-def _named(array: Any) -> dict[str, FloatArray]:
-    """Draws by name along the last dimension."""
-    names = array[array.dims[-1]].to_numpy()
-    return {str(name): array.to_numpy()[..., at] for at, name in enumerate(names)}
-
-
-def _values(group: Any) -> dict[str, FloatArray]:
-    """Every number of every variable, shape (chains, draws) each."""
-    found = {}
-    for name, array in group.data_vars.items():
-        draws = array.transpose("chain", "draw", ...).to_numpy().astype(np.float64)
-        for at in np.ndindex(*draws.shape[2:]):
-            label = f"{name}[{', '.join(map(str, at))}]" if at else str(name)
-            found[label] = draws[(..., *at)]
-    return found
-
-
-def _stats(idata: Any) -> SamplerStats:
-    """What a sampler says of itself, under the names of PyMC, nutpie or `StoredDraws`."""
-    stats = idata["sample_stats"]
-
-    def count(names: tuple[str, ...], attribute: str) -> int:
-        for name in names:
-            if name in stats.data_vars:
-                return int(stats[name].to_numpy().sum())
-        return int(idata.attrs.get(attribute, 0))
-
-    return SamplerStats(
-        energy=stats["energy"].to_numpy().astype(np.float64),
-        divergences=count(("diverging",), "divergences"),
-        deepest=count(("reached_max_treedepth", "maxdepth_reached"), "deepest"),
-    )
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -196,7 +56,15 @@ class Regions:
 
     @property
     def gate(self) -> Gate:
-        """Whether its numbers may be shown."""
+        """Whether its numbers may be shown.
+
+        Examples
+        --------
+        With `h` as in `hierarchical`:
+
+        >>> h.gate.passed
+        False
+        """
         return Gate(self.fit.gate)
 
     @cached_property
@@ -205,9 +73,8 @@ class Regions:
 
         Examples
         --------
-        >>> import coopgap as cg
-        >>> df = cg.datasets.peru_example()
-        >>> h = cg.hierarchical("trust_agree ~ sex", df, member="member", region="region", draws=50)
+        With `h` as in `hierarchical`:
+
         >>> sorted(h.idata.children)
         ['posterior', 'reported', 'sample_stats']
         """
@@ -228,7 +95,7 @@ class Regions:
         quantities |= {f"parameter {name}": draws for name, draws in fit.parameters.items()}
         parts = {"quantities": ("quantity", quantities), "events": ("event", events)}
         tree = stored.tree()
-        tree[_REPORTED] = xr.DataTree(
+        tree[REPORTED] = xr.DataTree(
             xr.Dataset(
                 {
                     name: (("chain", "draw", dim), np.stack([*draws.values()], axis=-1))
@@ -245,10 +112,10 @@ class Regions:
 
         Examples
         --------
-        >>> import coopgap as cg
-        >>> df = cg.datasets.peru_example()
-        >>> h = cg.hierarchical("trust_agree ~ sex", df, member="member", region="region", draws=50)
+        With `h` as in `hierarchical`:
+
         >>> sorted(one.name for one in h.pymc_model().free_RVs)[:3]
+        ['beta', 'covariate_sex_raw', 'covariate_sex_sd']
         """
         from coopgap.bayes.model import build_model
 
@@ -267,6 +134,13 @@ class Regions:
         Gap
             Of posterior means (medians of ratios) with equal-tailed limits; its numbers are
             withheld where the gate failed.
+
+        Examples
+        --------
+        With `h` as in `hierarchical`:
+
+        >>> h.gap("Lima").estimate.keys.group
+        'region=Lima'
         """
         regions = self.request.cells.regions
         if region is not None and region not in regions:
@@ -283,7 +157,15 @@ class Regions:
         return Keys(model="", outcome=self.outcome, source="", levels=levels)
 
     def to_frame(self) -> pd.DataFrame:
-        """Every gap of everybody and of each region, with the columns of gaps.csv."""
+        """Every gap of everybody and of each region, with the columns of gaps.csv.
+
+        Examples
+        --------
+        With `h` as in `hierarchical`:
+
+        >>> h.to_frame()["group"].unique().tolist()[:3]
+        ['all', 'region=Center', 'region=East']
+        """
         request = self.request
         return to_frame("gaps", gap_rows(self.fit, request.cells, self._keys, request.smallest_gap))
 
@@ -291,6 +173,13 @@ class Regions:
         """Parameters: term, estimate, std_error, conf_low, conf_high, r_hat, ess_bulk, ess_tail.
 
         Empty where the gate failed.
+
+        Examples
+        --------
+        With `h` as in `hierarchical`:
+
+        >>> list(h.tidy())[:3]
+        ['term', 'estimate', 'std_error']
         """
         request = self.request
         rows = to_frame(
@@ -301,7 +190,15 @@ class Regions:
         return rows.rename(columns=names)[[*shown, "r_hat", "ess_bulk", "ess_tail"]]
 
     def summary(self) -> Summary:
-        """Draws, gate and the gaps by region as text."""
+        """Draws, gate and the gaps by region as text.
+
+        Examples
+        --------
+        With `h` as in `hierarchical`:
+
+        >>> print(h.summary().splitlines()[0])
+        Hierarchical model: trust_agree ~ sex
+        """
         chains, draws = self.fit.stats.energy.shape
         facts = {
             "people": int(self.request.cells.counts.sum()),
@@ -390,17 +287,12 @@ def hierarchical(
     --------
     >>> import coopgap as cg
     >>> df = cg.datasets.peru_example()
-    >>> h = cg.hierarchical("trust_agree ~ sex", df, member="member", region="region", draws=50)
+    >>> h = cg.hierarchical("trust_agree ~ sex", df, member="member", region="region", draws=20)
     >>> h.request.cells.regions[:2]
+    ('Center', 'East')
     """
     frame = table(data)
-    left, right, _ = parsed(formula)
-    outcome, covariates = names_in(left, frame), names_in(right, frame)
-    plain = {str(term).strip("`") for term in right} - {"1"}
-    if plain != {*covariates} or len(outcome) != 1:
-        raise InputError(
-            "formula", "has terms that are no plain columns", "write such as y ~ age + sex"
-        )
+    outcome, covariates = plain_formula(formula, frame)
     region = region or (None if design is None else design.region)
     if region is None:
         raise InputError("region", "is not given", "name the column of the regions")
@@ -409,18 +301,15 @@ def hierarchical(
     if unknown:
         allowed = f"allowed: {', '.join(get_args(PriorName))}"
         raise InputError("priors", f"names {', '.join(unknown)}", allowed)
+    beside = {member, region, *zones} & {*covariates}
+    if beside:
+        found = f"names {', '.join(sorted(beside))}"
+        raise InputError("formula", found, "membership, region and zone stand beside it")
     if sampler not in ("nutpie", "pymc"):
         raise InputError("sampler", f"is {sampler!r}", "allowed: nutpie, pymc")
-    require_columns(frame, [member, region, *zones], "data")
-    needed = list(dict.fromkeys((*outcome, *covariates, member, region, *zones)))
-    whole = frame[needed].notna().all(axis=1).to_numpy()
-    kept = frame.loc[whole]
-    if not len(kept):
-        raise InputError(
-            "data", "no row has an answer to every variable", f"needed: {', '.join(needed)}"
-        )
+    whole = complete(frame, (outcome, *covariates, member, region, *zones))
     request = Request(
-        cells=_cells(kept, outcome[0], covariates, member, region, zones),
+        cells=_cells(frame.loc[whole], outcome, covariates, member, region, zones),
         priors=Priors.with_scales({str(name): scale for name, scale in (priors or {}).items()}),
         form=Form(link=link, zones=bool(zones)),
         draws=draws,
@@ -433,7 +322,7 @@ def hierarchical(
     else:
         fit = fit_hierarchical(request, cores(jobs))
     return Regions(
-        formula=formula, outcome=outcome[0], request=request, fit=fit, n_dropped=int((~whole).sum())
+        formula=formula, outcome=outcome, request=request, fit=fit, n_dropped=int((~whole).sum())
     )
 
 
@@ -446,17 +335,11 @@ def _cells(
     zones: tuple[str, ...],
 ) -> Any:
     """The frame as the model reads it."""
-    from dataclasses import replace
-
     codes, levels = coded_levels(frame[outcome], outcome)
-    zone, names = None, ()
-    if zones:
-        text = frame[list(zones)].astype(str).agg(" / ".join, axis=1)
-        found, labels = pd.factorize(text, sort=True)
-        zone, names = found.astype(np.int64), tuple(labels)
+    zone, labels = dense_codes(frame, zones) if zones else (None, [])
     factors = dict.fromkeys(covariates, False) | {region: True}
     rows = replace(coded_rows(frame, member, factors, zone=zone), outcome=codes, levels=levels)
-    return hierarchical_cells(rows, covariates, region, zones=bool(zones), zone_labels=names)
+    return hierarchical_cells(rows, covariates, region, zones=bool(zones), zone_labels=labels)
 
 
 def _by_pymc(request: Request, jobs: int) -> HierarchicalFit:
@@ -476,5 +359,5 @@ def _by_pymc(request: Request, jobs: int) -> HierarchicalFit:
             compute_convergence_checks=False,
         )
     return summarise(
-        draws_of(tree["posterior"]), _stats(tree), request, seconds=np.nan, retried=False
+        draws_of(tree["posterior"]), sampler_stats(tree), request, seconds=np.nan, retried=False
     )

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from coopgap.api.fits import Fit, LinearFit, OrdinalFit
-from coopgap.api.frames import ModelFrame, two_groups
+from coopgap.api.columns import two_groups
+from coopgap.api.cumulative import OrdinalFit
+from coopgap.api.fits import Fit
+from coopgap.api.frames import ModelFrame
 from coopgap.api.gaps import Gap
+from coopgap.api.least_squares import LinearFit
 from coopgap.api.outside import statsmodels_estimate
 from coopgap.api.targets import Target, constant, sample_of, target_of
-from coopgap.core.arrays import BoolArray
+from coopgap.core.arrays import BoolArray, FloatArray
 from coopgap.core.errors import InputError
 from coopgap.core.estimate import Keys
 from coopgap.core.gap import Margins, wald_interval
 from coopgap.core.vocabulary import Family, Population
 from coopgap.families.cells import CellFit, require_order
+from coopgap.families.difference import Influence
 from coopgap.families.estimate import Estimate, linear_contrasts
 from coopgap.families.sample import from_margins
 from coopgap.regression.aipw import doubly_robust as augmented
@@ -44,8 +48,8 @@ def gap(
     variable
         The variable of the two groups, of whose values the higher or later is the members'.
     target
-        Over whose covariates: members, all, overlap; or a number for each row of the
-        fit, not negative, that says how much it counts.
+        Over whose covariates: members, all, overlap; or a number for each row of the fit, not
+        negative, that says how much it counts (a Series goes by its index).
     fixed
         Take the covariates of the target as fixed, as marginaleffects does; else they vary too.
     doubly_robust
@@ -81,6 +85,12 @@ def gap(
     >>> df = cg.datasets.peru_example()
     >>> fit = cg.ordinal("ses_class ~ member + sex", df, free=["member"], vcov={"CR2": "zone"})
     >>> cg.gap(fit, "member", target="members")
+           quantity category  estimate   lower  upper  p_value
+    risk_difference      >=A    0.0080 -0.0032 0.0191   0.1596
+    risk_difference      >=B    0.1244  0.0898 0.1590   0.0000
+    risk_difference      >=C    0.1730  0.1334 0.2126   0.0000
+    risk_difference      >=D    0.0860  0.0549 0.1170   0.0000
+        superiority             0.6096  0.5875 0.6318   0.0000
     """
     if isinstance(fit, OrdinalFit):
         made = _augmented if doubly_robust else _standardised
@@ -93,39 +103,52 @@ def gap(
     return Gap(statsmodels_estimate(fit, variable, target, data))
 
 
-class Sides:
-    """The two groups of a frame, and design rows of everybody as either."""
+class Sides(NamedTuple):
+    """Who is a member, and design rows of everybody as members and as comparison people."""
 
-    def __init__(self, frame: ModelFrame, variable: str) -> None:
-        if variable not in frame.variables:
-            allowed = f"allowed: {', '.join(frame.variables)}"
-            raise InputError("variable", f"is {variable!r}, which the formula has not", allowed)
-        column = frame.data[variable]
-        self.member, values = two_groups(column, "data")
-        self.rows = tuple(
-            frame.design_rows(frame.data.assign(**{variable: constant(column, value)}))
-            for value in reversed(values)
-        )
+    member: BoolArray
+    as_member: FloatArray
+    as_other: FloatArray
+
+
+def _sides(frame: ModelFrame, variable: str) -> Sides:
+    if variable not in frame.variables:
+        allowed = f"allowed: {', '.join(frame.variables)}"
+        raise InputError("variable", f"is {variable!r}, which the formula has not", allowed)
+    column = frame.data[variable]
+    member, values = two_groups(column, "data")
+    rows = (
+        frame.design_rows(frame.data.assign(**{variable: constant(column, value)}))
+        for value in reversed(values)
+    )
+    return Sides(member, *rows)
+
+
+def _aim(frame: ModelFrame, sides: Sides, target: Target) -> tuple[FloatArray, Population]:
+    """How much each row of a fit counts, and whose population that is."""
+    if isinstance(target, pd.Series) and frame.data.index.is_unique:
+        target = target.reindex(frame.data.index)
+    return target_of(
+        target, sides.member, frame.weight, sides.as_other, is_matched=frame.is_matched
+    )
 
 
 def _standardised(fit: OrdinalFit, variable: str, target: Target, *, fixed: bool) -> Estimate:
     """The gap by the model, on cells of people who are alike in all that it takes."""
-    frame, sides = fit.frame, Sides(fit.frame, variable)
-    aim, population = target_of(
-        target, sides.member, frame.weight, sides.rows[1], is_matched=frame.is_matched
-    )
+    frame, sides = fit.frame, _sides(fit.frame, variable)
+    aim, population = _aim(frame, sides, target)
     _, place = np.unique(aim, return_inverse=True)
     on, row = fit.cells(sides.member.astype(np.int64), place.astype(np.int64))
     on = replace(on, member=sides.member[row])
-    as_member, as_other = (rows[row] for rows in sides.rows)
-    for rows in (as_member, as_other):
+    both = sides.as_member[row], sides.as_other[row]
+    for rows in both:
         require_order(fit.fit, replace(on, x=rows), frame.first)
     fixed = fixed or population in (Population.OVERLAP, Population.POSTSTRATIFIED)
     if fit.kind == "iid":
         margins = standardise(
             fit.fit,
             on.x,
-            (as_member, as_other),
+            both,
             aim[row],
             on.cells.counts,
             on.cells.squares,
@@ -141,7 +164,7 @@ def _standardised(fit: OrdinalFit, variable: str, target: Target, *, fixed: bool
             on=on,
             infinite=fit.infinite,
             fixed=fixed,
-            member=(as_member, as_other),
+            member=both,
         )
         margins, std_errors = cell_fit.standardise(aim[row], fixed=fixed)
     return _estimate(fit, sides.member, population, on, margins, std_errors, variable)
@@ -149,10 +172,11 @@ def _standardised(fit: OrdinalFit, variable: str, target: Target, *, fixed: bool
 
 def _augmented(fit: OrdinalFit, variable: str, target: Target, *, fixed: bool) -> Estimate:
     """The gap by both models at once."""
-    frame, sides = fit.frame, Sides(fit.frame, variable)
+    frame, sides = fit.frame, _sides(fit.frame, variable)
     places = frame.columns.get(variable, ())
-    alone = [at for at in range(frame.x.shape[1]) if (sides.rows[0] != sides.rows[1])[:, at].any()]
-    if target != "members" or fixed or tuple(alone) != places or len(places) != 1:
+    moved = np.flatnonzero((sides.as_member != sides.as_other).any(axis=0))
+    named = isinstance(target, str) and target == "members"
+    if not named or fixed or tuple(moved) != places or len(places) != 1:
         found = "is asked of other people than members, of fixed covariates or beside interactions"
         raise InputError(
             "doubly_robust", found, 'allowed: target="members", one term of membership'
@@ -212,31 +236,38 @@ def _estimate(
         std_errors=std_errors,
         people=sample.rows.people_by_level(),
         n_clusters=fit.covariance.n_clusters,
+        n_sets=frame.n_sets,
         form=form,
         infinite=fit.infinite,
         correct_decimals=fit.fit.correct_decimals,
     )
-    influence = made.influence
-    if influence is not None and influence.cluster is not None:
-        # Codes of a frame's clusters mean nothing in another frame; numbers of their labels do.
-        numbered = frame.labels[0][influence.cluster]
-        influence = replace(influence, cluster=numbered)
-        if influence.second is not None:
-            influence = replace(influence, second=frame.labels[1][influence.second])
     keys = Keys(model="", outcome=frame.outcome, source="", levels=fit.levels)
-    return replace(made, influence=influence, keys=keys)
+    return replace(made, influence=_numbered(made.influence, frame), keys=keys)
+
+
+def _numbered(influence: Influence | None, frame: ModelFrame) -> Influence | None:
+    """Clusters by the numbers of their labels: a frame's codes mean nothing in another frame.
+
+    None where several people have one label, so that they cannot be told apart.
+    """
+    if influence is None or np.unique(frame.people).size < frame.n:
+        return None
+    first, second = influence.cluster, influence.second
+    return replace(
+        influence,
+        cluster=None if first is None else frame.labels[0][first],
+        second=None if second is None else frame.labels[1][second],
+    )
 
 
 def _of_linear(fit: LinearFit, variable: str, target: Target) -> Estimate:
     """The gap of a linear probability model: the mean difference of the two predictions."""
-    frame, sides = fit.frame, Sides(fit.frame, variable)
+    frame, sides = fit.frame, _sides(fit.frame, variable)
     if not np.isin(fit.y, (0.0, 1.0)).all():
         raise InputError(f"data: {frame.outcome}", "is no answer of 0 and 1", "read it from tidy()")
-    aim, population = target_of(
-        target, sides.member, frame.weight, sides.rows[1], is_matched=frame.is_matched
-    )
+    aim, population = _aim(frame, sides, target)
     share = aim * frame.weight / float(aim @ frame.weight)
-    step = share @ (sides.rows[0] - sides.rows[1])
+    step = share @ (sides.as_member - sides.as_other)
     step = step if frame.absorbed else np.append(0.0, step)
     error = float(np.sqrt(step @ fit.covariance.cov @ step))
     levels = ("0", "1")

@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from coopgap.api.fits import Fit, Slope, coded_outcome
+from coopgap.api.columns import coded_levels
+from coopgap.api.fits import Fit, Slope
 from coopgap.api.frames import Vcov, model_frame, zone_columns
 from coopgap.core.errors import InputError, NotEstimable
 from coopgap.families.estimate import CutSets
@@ -70,6 +71,11 @@ class SetsFit(Fit):
     def predict(self, newdata: Columns | None = None) -> Any:
         """Log odds without the set's own level, a number a person.
 
+        Parameters
+        ----------
+        newdata
+            As in `OrdinalFit.predict`.
+
         Examples
         --------
         >>> import coopgap as cg
@@ -122,6 +128,8 @@ def conditional(
     >>> import coopgap as cg
     >>> m = cg.match(cg.datasets.peru_example(), "member ~ age_band + sex", method="exact")
     >>> cg.conditional("trust_agree ~ member | match_set", m.data).tidy().round(3)
+         term  estimate  std_error  statistic  p_value  conf_low  conf_high
+    0  member     0.502        0.1      5.028      0.0     0.307      0.698
     """
     if vcov is None and design is not None and design.zone:
         vcov = {"CR1": ":".join(zone_columns(design))}
@@ -131,7 +139,7 @@ def conditional(
     kind = frame.asked.kind
     if kind not in ("iid", "HC0", "CR1") or frame.second is not None:
         raise InputError("vcov", f"is {kind}", 'allowed: "iid", "HC0", {"CR1": column}')
-    outcome, levels = coded_outcome(frame, two=False)
+    outcome, levels = coded_levels(frame.y, frame.outcome)
     if kind == "iid" and len(levels) > 2:
         raise InputError("vcov", "is iid of an outcome of several cuts", 'allowed: "HC0" or CR1')
     on, row = frame.cells(outcome, len(levels), frame.sets)

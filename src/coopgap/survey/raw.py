@@ -284,6 +284,16 @@ def with_notes(table: pa.Table, notes: Mapping[str, Any]) -> pa.Table:
     return table.replace_schema_metadata({"coopgap": json.dumps(notes, default=str)})
 
 
+def _decoded(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """A dictionary's values by themselves: not every type of text can be cast inside one."""
+    import pyarrow as pa
+
+    kind = column.type.value_type
+    kind = pa.string() if pa.types.is_string_view(kind) else kind
+    chunks = [chunk.dictionary.cast(kind).take(chunk.indices) for chunk in column.chunks]
+    return pa.chunked_array(chunks, kind)
+
+
 def plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """A column as booleans, integers, floats, or dictionary-encoded text."""
     import pyarrow as pa
@@ -292,11 +302,8 @@ def plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
     if pa.types.is_nested(kind):
         raise Refusal("a wanted column holds nested values", "a column holds text or numbers")
     if pa.types.is_dictionary(kind):
-        # The values by themselves: not every type of text can be cast inside a dictionary.
-        text = pa.types.is_string_view(kind.value_type)
-        kind = pa.string() if text else kind.value_type
-        chunks = [chunk.dictionary.cast(kind).take(chunk.indices) for chunk in column.chunks]
-        column = pa.chunked_array(chunks, kind)
+        column = _decoded(column)
+        kind = column.type
     if pa.types.is_boolean(kind) or pa.types.is_signed_integer(kind):
         return column
     if pa.types.is_integer(kind):
@@ -345,12 +352,7 @@ def _columns(frame: Columns, wanted: Sequence[str] | None) -> dict[str, Answers]
     import pyarrow as pa
 
     if isinstance(frame, Mapping):
-        import pandas as pd
-
-        try:
-            frame = pd.DataFrame(frame)
-        except ValueError as error:
-            raise Refusal("the columns differ in length", "give one value a person") from error
+        frame = as_frame(frame)
     pandas = sys.modules.get("pandas")  # Who has a DataFrame has imported it.
     if pandas is not None and isinstance(frame, pandas.DataFrame):
         names = [str(column) for column in frame.columns]
@@ -368,7 +370,10 @@ def _columns(frame: Columns, wanted: Sequence[str] | None) -> dict[str, Answers]
 
 
 def as_frame(frame: Columns) -> pd.DataFrame:
-    """A table of any library as a DataFrame, one of pandas as it stands; `Refusal` says why not."""
+    """A table of any library as a DataFrame, one of pandas as it stands; `Refusal` says why not.
+
+    Categories stay where the table says that they have an order; others become text.
+    """
     import pandas as pd
     import pyarrow as pa
 
@@ -380,7 +385,12 @@ def as_frame(frame: Columns) -> pd.DataFrame:
         except ValueError as error:
             raise Refusal("the columns differ in length", "give one value a person") from error
     elif hasattr(frame, "__arrow_c_stream__"):
-        found = pa.RecordBatchReader.from_stream(frame).read_all().to_pandas()
+        table = pa.RecordBatchReader.from_stream(frame).read_all()
+        for at, column in enumerate(table.schema):
+            # Without an order it is that of who came first.
+            if pa.types.is_dictionary(column.type) and not column.type.ordered:
+                table = table.set_column(at, column.name, _decoded(table[at]))
+        found = table.to_pandas()
     else:
         raise Refusal("this is no table", "give a DataFrame, an Arrow table or columns")
     if not found.size:

@@ -1,0 +1,211 @@
+"""The hierarchical model of a frame: the command's draws, PyMC's, and the gate."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import coopgap as cg
+from coopgap.api import regions
+from coopgap.bayes.fit import Request, fit_hierarchical
+from coopgap.bayes.layout import Form
+
+
+@pytest.fixture(scope="module")
+def few(example):
+    """A fit of too few draws, which is enough for everything but its numbers."""
+    return cg.hierarchical(
+        "trusts ~ sex", example, member="member", region="region", draws=60, seed=4, jobs=1
+    )
+
+
+def test_draws_are_those_of_the_request(example, few):
+    """The same request by hand gives the same draws, on any number of threads."""
+    again = cg.hierarchical(
+        "trusts ~ sex", example, member="member", region="region", draws=60, seed=4, jobs=2
+    )
+    for name, draws in few.fit.draws.items():
+        assert np.array_equal(draws, again.fit.draws[name])
+    request = few.request
+    assert request.cells.regions == ("Lima", "Center", "East", "North", "South")
+    own = fit_hierarchical(
+        Request(cells=request.cells, form=Form(zones=False), draws=60, seed=4, smallest_gap=0.05)
+    )
+    assert np.array_equal(own.draws["beta"], few.fit.draws["beta"])
+
+
+def test_cells_count_everybody(example, few):
+    counts = few.request.cells.counts
+    assert counts.sum() == len(example)
+    assert counts[few.request.cells.member].sum() == example["member"].sum()
+    assert counts[:, 1].sum() == example["trusts"].sum()
+
+
+def test_idata_is_arviz(few):
+    tree = few.idata
+    assert isinstance(tree, xr.DataTree)
+    posterior = tree["posterior"]
+    assert posterior["gap"].dims == ("chain", "draw", "regions")
+    assert posterior["regions"].to_numpy().tolist() == ["Lima", "Center", "East", "North", "South"]
+    assert posterior["beta"].shape == tree["sample_stats"]["energy"].shape
+    assert "risk_difference all" in tree["reported"]["quantity"].to_numpy()
+
+
+def test_the_gate_of_the_draws_is_the_fits(few):
+    found = cg.gate(few.idata)
+    first, second = found.to_frame(), few.gate.to_frame()
+    assert first["name"].tolist() == second["name"].tolist()
+    assert first["passed"].tolist() == second["passed"].tolist()
+    assert first["value"].to_numpy() == pytest.approx(second["value"].to_numpy(), nan_ok=True)
+    with pytest.raises(cg.NotEstimable, match=r"cannot be trusted: .*ess_bulk") as caught:
+        found.raise_if_failed()
+    assert caught.value.status == "withheld"
+
+
+def test_numbers_are_withheld(few):
+    frame = few.gap().to_frame()
+    assert set(frame["status"]) == {"withheld"}
+    assert frame["estimate"].isna().all()
+    with pytest.raises(cg.NotEstimable):
+        few.gap("Lima").at()
+    assert few.tidy().empty
+    assert "every number is withheld" in few.summary()
+
+
+def idata(draws, **stats):
+    shape = draws.shape[:2]
+    energy = np.random.default_rng(5).normal(size=shape)
+    return xr.DataTree.from_dict(
+        {
+            "/posterior": xr.Dataset({"mu": (("chain", "draw", "k"), draws)}),
+            "/sample_stats": xr.Dataset(
+                {"energy": (("chain", "draw"), energy)}
+                | {
+                    name: (("chain", "draw"), np.full(shape, value))
+                    for name, value in stats.items()
+                }
+            ),
+        }
+    )
+
+
+def test_the_gate_takes_any_posterior():
+    draws = np.random.default_rng(1).normal(size=(4, 1500, 2))
+    assert cg.gate(idata(draws, diverging=False)).passed
+    cg.gate(idata(draws)).raise_if_failed()
+    apart = draws + np.arange(4)[:, None, None]
+    found = cg.gate(idata(apart, diverging=True, reached_max_treedepth=True))
+    failed = {item.name for item in found.items if not item.passed}
+    assert {"r_hat", "chains_agree", "divergences", "tree_depth_reached"} <= failed
+
+
+def test_the_gate_asks_for_draws():
+    for wrong in (3, xr.DataTree(), xr.DataTree.from_dict({"/posterior": xr.Dataset()})):
+        with pytest.raises(
+            cg.InputError, match="idata: has no posterior with the sampler's energy"
+        ):
+            cg.gate(wrong)
+
+
+def test_the_model_in_pymc(few):
+    names = {one.name for one in few.pymc_model().free_RVs}
+    assert {"beta", "region_sd", "region_raw", "gap_raw", "covariate_sex_raw", "location"} <= names
+
+
+@pytest.mark.slow
+def test_pymc_and_nutpie_agree(example):
+    """Two samplers of two codings of one density: posterior means within Monte Carlo error."""
+    chosen = {"member": "member", "region": "region", "draws": 1500, "seed": 1}
+    ours = cg.hierarchical("ses_class ~ sex", example, **chosen)
+    theirs = cg.hierarchical("ses_class ~ sex", example, sampler="pymc", **chosen)
+    for name, draws in ours.fit.parameters.items():
+        other = theirs.fit.parameters[name]
+        assert other.mean() == pytest.approx(draws.mean(), abs=0.15 * draws.std()), name
+    first, second = ours.fit.member[0].mean(axis=(0, 1)), theirs.fit.member[0].mean(axis=(0, 1))
+    assert second == pytest.approx(first, abs=0.002)
+
+
+@pytest.mark.slow
+def test_the_commands_numbers(example):
+    """With enough draws the gate passes and gaps are near those of the shares."""
+    h = cg.hierarchical(
+        "ses_class ~ age_band + sex", example, member="member", region="region", zone="zone"
+    )
+    h.gate.raise_if_failed()
+    gap = h.gap()
+    by_model = cg.gap(
+        cg.ordinal("ses_class ~ member + age_band + sex + region", example, free=["member"]),
+        "member",
+    )
+    assert gap.at(">=C").estimate == pytest.approx(by_model.at(">=C").estimate, abs=0.02)
+    frame = h.to_frame()
+    assert {"region=Lima", "region=East"} <= {*frame["group"]}
+    assert h.gap("Lima").at(">=C").lower < h.gap("Lima").at(">=C").upper
+    tidy = h.tidy()
+    assert {"term", "r_hat", "ess_bulk"} <= {*tidy}
+    assert (tidy["r_hat"] < 1.01).all()
+
+
+@pytest.fixture
+def asked(monkeypatch, few):
+    """A verb that asks and does not sample; gives what was asked for."""
+    monkeypatch.setattr(regions, "fit_hierarchical", lambda request, cores: few.fit)
+
+    def ask(formula, frame, **choices):
+        chosen = {"member": "member", "region": "region"} | choices
+        return cg.hierarchical(formula, frame, **chosen)
+
+    return ask
+
+
+def test_zones_and_numbers_of_covariates(example, asked):
+    cells = asked("trusts ~ age", example, zone="zone").request.cells
+    assert cells.n_zones == example["zone"].nunique()
+    assert list(cells.columns) == ["age"]
+    assert cells.columns["age"].scale == pytest.approx(example["age"].std(ddof=0))
+
+
+def test_a_design_stands_for_region_and_zone(example, asked):
+    design = cg.Design(region="region", zone=("zone",))
+    request = asked("trusts ~ sex", example, region=None, design=design).request
+    assert request.cells.n_zones == 100
+    assert request.form.zones
+
+
+def test_priors_and_draws_as_asked(example, asked):
+    request = asked(
+        "trusts ~ sex", example, priors={"beta_sd": 2.0, "gap_sd": 0.1}, draws=7, link="probit"
+    ).request
+    assert (request.priors.beta_sd, request.priors.gap_sd.scale, request.draws) == (2.0, 0.1, 7)
+    assert request.form.link == "probit"
+
+
+@pytest.mark.parametrize(
+    ("formula", "choices", "words"),
+    [
+        ("trusts ~ sex", {"region": "regoin"}, "no column 'regoin'; the nearest are 'region'"),
+        ("trusts ~ sxe", {}, "no column 'sxe'"),
+        ("trusts ~ sex", {"member": "age"}, "allowed: two groups"),
+        ("trusts ~ sex * age", {}, "terms that are no plain columns"),
+        ("trusts ~ sex", {"priors": {"nope": 1.0}}, "priors: names nope; allowed: beta_sd"),
+        ("trusts ~ sex", {"sampler": "gibbs"}, "sampler: is 'gibbs'; allowed: nutpie, pymc"),
+        ("trusts ~ sex", {"region": None}, "region: is not given"),
+        ("trusts ~ sex + region", {}, "formula: names region; membership, region and zone"),
+        ("department ~ sex", {}, "no column 'department'"),
+    ],
+)
+def test_wrong_input_is_one_line(example, asked, formula, choices, words):
+    with pytest.raises(cg.InputError) as caught:
+        asked(formula, example, **choices)
+    assert words in str(caught.value)
+
+
+def test_one_region(example, asked):
+    with pytest.raises(cg.NotEstimable, match="everybody lives in one region"):
+        asked("trusts ~ sex", example.assign(r="all"), region="r")
+
+
+def test_rows_without_an_answer_are_counted(example, asked):
+    lacking = example.assign(sex=example["sex"].where(example.index > 9))
+    h = asked("trusts ~ sex", lacking)
+    assert h.n_dropped == 10
+    assert h.request.cells.counts.sum() == len(example) - 10
