@@ -7,7 +7,7 @@ import re
 import pytest
 
 from coopgap.core.errors import SurveyError
-from coopgap.survey import read, reader_process
+from coopgap.survey import read
 from coopgap.survey.raw import Refusal
 
 from ..r.invented import invented
@@ -82,7 +82,7 @@ def in_process(monkeypatch):
             "memory": limits.memory,
         }
         try:
-            return reader_process.read(request).unify_dictionaries()
+            return read.read(request).unify_dictionaries()
         except Refusal as refusal:
             raise SurveyError(str(path), refusal.found, refusal.allowed) from refusal
 

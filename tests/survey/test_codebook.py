@@ -24,7 +24,7 @@ from coopgap.study.spec import (
     Variable,
     Variant,
 )
-from coopgap.study.values import normalise
+from coopgap.study.values import lossless, normalise
 from coopgap.survey.codebook import apply_codebook, needed_columns, needed_variables
 from coopgap.survey.raw import Answers, from_dataframe
 from coopgap.survey.records import Drop
@@ -433,7 +433,19 @@ def test_time_follows_distinct_values_not_rows():
     np.testing.assert_array_equal(found.codes["age"], (data["age"] >= 30).astype(int))
 
 
-@pytest.mark.parametrize("values", [[3, 1, 3, 20], [3, True], [3, "3.0"], [3.0, 4.5], []])
-def test_whole_numbers_are_spelt_as_every_other_answer(values):
-    answers = Answers(values=tuple(dict.fromkeys(values)), index=np.arange(len(set(values))))
-    assert answers.texts == tuple(normalise(value) for value in answers.values)
+WORDS = st.text(st.sampled_from("01259aEe_Tt .-+\n\u00e9\u200f"), max_size=6)
+SHAPES = st.sampled_from(["1", "01", "12", "a 1", "a1 ", "F_1", "true", "TRUE", "e5", "5e", ""])
+
+
+@given(
+    st.lists(st.integers() | st.integers().map(str))
+    | st.lists(st.integers() | st.booleans() | st.floats(allow_nan=False))
+    | st.lists(WORDS)
+    | st.lists(SHAPES)
+)
+def test_plain_values_are_spelt_as_every_other_answer(values):
+    """What a column of a million identifiers is spared changes no spelling."""
+    distinct = tuple({(type(value), value): value for value in values}.values())
+    answers = Answers(values=distinct, index=np.arange(len(distinct)))
+    assert answers.texts == tuple(normalise(one, numeric=answers.numeric) for one in distinct)
+    assert answers.numeric is lossless(distinct)

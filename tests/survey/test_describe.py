@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 import tomllib
@@ -131,115 +130,14 @@ class TestGuesses:
         assert "hh_id" not in toml["variables"]
 
 
-def barometer(n=240):
-    """A survey whose columns have numbers for names: only labels and answers tell what they are."""
-    yes_no, rng = [1.0, 2.0], np.random.default_rng(3)
-    return pd.DataFrame(
-        {
-            "q1": np.arange(n) + 10_000.0,
-            "q2": np.repeat(np.arange(n // 6), 6) + 1.0,
-            "q3": np.repeat([1.0, 2.0, 3.0, 4.0], n // 4),
-            "q4": rng.choice([*yes_no, 8.0], n),
-            "q5": rng.choice(yes_no, n),
-            "q6": rng.choice([*yes_no, 9.0], n),
-            "q7": rng.choice(yes_no, n),
-            "q8": rng.integers(1, 9, n).astype(float),
-            "q9": rng.choice([1.0, 2, 3, 4], n),
-            "q10": rng.uniform(0.4, 2.5, n).round(4),
-            "q11": rng.uniform(40, 90, n).round(1),
-            "q12": rng.choice([1.0, 2, 3], n),
-            "q13": rng.choice([1.0, 2, 3, 4, 5], n),
-        }
-    )
-
-
-LABELS = {
-    "q1": "Respondent number",
-    "q2": "Primary sampling unit",
-    "q3": "Province",
-    "q4": "Would a golpe de estado be justified?",
-    "q5": "Landline telephone in the home",
-    "q6": "Do you belong to a farmers' group or cooperative?",
-    "q7": "Mode of interview",
-    "q8": "Number of household members",
-    "q9": "Member of a trade union: how active",
-    "q10": "Sampling weight",
-    "q11": "Weight of the respondent in kg",
-    "q12": "Estado civil",
-    "q13": "Trust in your Member of Parliament",
-}
-
-
-def likely(text):
-    """Proposed columns by key; membership under `group`."""
-    found: dict[str, list[str]] = {}
-    for line in text.splitlines():
-        if match := re.match(r"# likely ?(\w*): (.*)", line):
-            names = re.findall(r'"([^"]+)"', match[2])
-            names = names[:1] if " with codes " in match[2] else names
-            found.setdefault(match[1] or "group", []).extend(names)
-    return found
-
-
-class TestHints:
-    def test_labels_and_answers_tell_keys_from_questions_that_share_a_word(self):
-        raw = from_dataframe(barometer())
-        modes = {"q7": {1.0: "Face to face", 2.0: "Telephone"}}
-        asked = {name: {1.0: "Yes", 2.0: "No", 8.0: "Don't know"} for name in ("q4", "q5", "q6")}
-        raw = replace(raw, labels=LABELS, value_labels=modes | asked)
-        assert likely(draft_study(raw, "s.sav")) == {
-            "group": ["q6", "q9"],
-            "region": ["q3"],
-            "zone": ["q2"],
-            "weight": ["q10"],
-            "id": ["q1"],
-            "mode": ["q7"],
-        }
-
-    def test_codes_for_no_answer_of_a_key_are_drafted_beside_it(self):
-        rng = np.random.default_rng(0)
-        data = pd.DataFrame({"wt": [*rng.uniform(0.5, 2, 119).round(3), 999.0]})
-        raw = replace(from_dataframe(data), user_missing={"wt": ((999.0, float("inf")),)})
-        text = draft_study(raw, "s.sav")
-        assert '# likely weight: "wt"\n' in text
-        assert "# missing = { weight = [999] }" in text
-        assert "# missing = {" not in draft_study(from_dataframe(data[:-1]), "s.sav")
-
-    def test_without_labels_names_and_answers_tell(self):
-        names = {
-            "q1": "hhid",
-            "q2": "village",
-            "q3": "province",
-            "q5": "has_phone",
-            "q6": "coop_member",
-            "q7": "interview_mode",
-            "q8": "household_members",
-            "q10": "wt",
-            "q12": "estado_civil",
-        }
-        data = barometer().rename(columns=names)[[*names.values()]]
-        data["has_phone"] = data["has_phone"].map({1.0: "yes", 2.0: "no"})
-        assert likely(draft_study(from_dataframe(data), "s.csv")) == {
-            "group": ["coop_member"],
-            "region": ["province"],
-            "zone": ["village"],
-            "weight": ["wt"],
-            "id": ["hhid"],
-            "mode": ["interview_mode"],
-        }
-
-    def test_a_word_alone_is_no_hint(self):
-        """A key's name on a column of another shape, or its shape under another name."""
-        data = pd.DataFrame(
-            {
-                "region": np.arange(120) + 0.5,
-                "weight": [1, 2] * 60,
-                "zone": [1, 2, 3] * 40,
-                "hhid": [1, 2] * 60,
-                "colour": ["red", "blue", "green"] * 40,
-            }
-        )
-        assert likely(draft_study(from_dataframe(data), "s.csv")) == {}
+def test_codes_for_no_answer_of_a_key_are_drafted_beside_it():
+    rng = np.random.default_rng(0)
+    data = pd.DataFrame({"wt": [*rng.uniform(0.5, 2, 119).round(3), 999.0]})
+    raw = replace(from_dataframe(data), user_missing={"wt": ((999.0, float("inf")),)})
+    text = draft_study(raw, "s.sav")
+    assert '# likely weight: "wt"\n' in text
+    assert "# missing = { weight = [999] }" in text
+    assert "# missing = {" not in draft_study(from_dataframe(data[:-1]), "s.sav")
 
 
 def field_export(mark="/", n=90):

@@ -13,8 +13,7 @@ import pytest
 
 from coopgap.example import main
 from coopgap.survey.example import DEFAULT, make_example, write_example
-from coopgap.survey.read import read_table
-from coopgap.survey.reader_process import read_parquet
+from coopgap.survey.read import read_parquet, read_table
 
 PRINTED = {  # WDDCM Peru, Tables 1 and 2: members, non-members
     "age": {(16, 24): (80, 183), (25, 34): (142, 209), (35, 44): (183, 213)}

@@ -168,78 +168,7 @@ class TestFolder:
         capsys.readouterr()
 
 
-def barometer(n=720):
-    """A survey in Spanish whose questions share words with keys that they are not."""
-    rng = np.random.default_rng(5)
-    region = np.repeat(np.arange(6), n // 6)
-    yes_no = {1: "Sí", 2: "No", 888888: "No sabe"}
-    trust = {1: "Muy confiable", 2: "Algo confiable", 3: "Poco confiable", 4: "Nada confiable"}
-    questions = {
-        "upm": ("Unidad primaria de muestreo", np.tile(np.repeat(np.arange(12), 10), 6), {}),
-        "prov": ("Departamento", region, {k: f"Departamento {k}" for k in range(6)}),
-        "estratopri": ("Estrato primario", region % 3 + 1, {}),
-        "q1": ("Género", rng.integers(1, 3, n), {1: "Hombre", 2: "Mujer"}),
-        "sexi": ("Sexo del entrevistador", rng.integers(1, 3, n), {1: "Hombre", 2: "Mujer"}),
-        "q2": ("Edad", rng.integers(18, 90, n), {}),
-        "ed": ("Años de educación", rng.integers(0, 18, n), {}),
-        "ur": ("Urbano / Rural", rng.integers(1, 3, n), {1: "Urbano", 2: "Rural"}),
-        "c20": ("¿Alguien del hogar es socio de una cooperativa?", rng.integers(1, 3, n), yes_no),
-        "jc10": ("Se justificaría un golpe de Estado", rng.integers(1, 3, n), yes_no),
-        "r4": ("Teléfono fijo en el hogar", rng.integers(1, 3, n), yes_no),
-        "q12": ("Número de miembros del hogar", rng.integers(1, 7, n), {}),
-        "b13": ("Confianza en los miembros del Congreso", rng.integers(1, 5, n), trust),
-        "it1": ("Confianza interpersonal", rng.choice([1, 2, 3, 4, 888888], n), trust),
-        "it2": ("Confianza en los vecinos", rng.integers(1, 5, n), trust),
-        "wt": ("Peso", rng.uniform(0.5, 2, n).round(4), {}),
-        **{f"wt_rep{k}": ("Peso replicado", rng.uniform(0.5, 2, n), {}) for k in range(8)},
-    }
-    data = pd.DataFrame({name: values for name, (_, values, _) in questions.items()})
-    labels = {name: label for name, (label, _, _) in questions.items()}
-    codes = {
-        name: known | {888888: "No sabe"} for name, (_, _, known) in questions.items() if known
-    }
-    return data.astype(float), {"labels": labels, "value_labels": codes}
-
-
 class TestGuesses:
-    def test_keys_covariates_and_outcomes_of_a_survey_in_spanish(self):
-        data, notes = barometer()
-        study, models = drafted(data, **notes)
-        assert study["design"] == {"region": "prov", "zone": ["prov", "upm"], "weight": "wt"}
-        assert (study["group"]["member"], study["group"]["comparison"]) == (1, 2)
-        assert sorted(models) == ["b13.toml", "it1.toml"]  # Two of a battery.
-        assert models["it1.toml"]["covariates"] == ["prov", "q2", "q1", "ed", "ur"]
-        # 6 departments and 5 bands of age leave 24 people a cell, the sexes 12, bands of years 2.
-        assert models["it1.toml"]["matching"]["on"] == ["prov", "q2", "q1"]
-        trust = study["variables"]["it1"]
-        assert trust["levels"][0] == "Nada confiable"
-        assert trust["missing"] == [888888]
-
-    def test_what_no_key_declares_is_a_comment(self):
-        data, notes = barometer()
-        text = draft_folder(replace(from_dataframe(data), **notes), "s.sav")["study.toml"]
-        assert '# likely strata, which no key declares: "estratopri"' in text
-        assert 'replicate weights, which no key declares: 8, "wt_rep0" to "wt_rep7"' in text
-        assert 'such as "c20"' in text
-
-    @pytest.mark.parametrize(
-        ("label", "is_membership"),
-        [
-            ("Is this household a member of one or more co-operatives?", True),
-            ("Member of a SACCO", True),
-            ("Êtes-vous membre d'une coopérative ?", True),
-            ("É associado a alguma cooperativa?", True),
-            ("Number of household members", False),
-            ("Trust in members of parliament", False),
-            ("Los miembros de su familia", False),
-            ("Satisfaction with international cooperation", False),
-        ],
-    )
-    def test_members_of_a_household_are_no_members(self, label, is_membership):
-        data = pd.DataFrame({"q7": [1, 2] * 40, "trust": [1, 2, 3, 4] * 20})
-        text = draft_folder(replace(from_dataframe(data), labels={"q7": label}), "s.sav")
-        assert ('such as "q7"' in text["study.toml"]) is is_membership
-
     @pytest.mark.parametrize(
         ("codes", "member", "comparison"),
         [
@@ -288,6 +217,16 @@ class TestGuesses:
         assert "covariates" not in study["variables"]
         assert models["trust.toml"] == {"outcome": "trust", "covariates": []}
 
+    def test_numbers_of_zones_that_repeat_are_named_with_their_region(self):
+        region, psu = np.repeat(["Lima", "Ica", "Puno"], 80), np.arange(240) % 80 // 10
+        weights = {f"wt_rep{k}": np.linspace(0.5, 2, 240) for k in range(1, 9)}
+        data = pd.DataFrame({"trust": [1, 2, 3, 4] * 60, "region": region, "psu": psu, **weights})
+        data["stratum"] = np.arange(240) // 120
+        text = draft_folder(from_dataframe(data), "s.sav")["study.toml"]
+        assert tomllib.loads(text)["design"] == {"region": "region", "zone": ["region", "psu"]}
+        assert '# likely strata, which no key declares: "stratum"' in text
+        assert 'replicate weights, which no key declares: 8, "wt_rep1" to "wt_rep8"' in text
+
     def test_columns_without_words_give_the_scales_of_five(self):
         rng = np.random.default_rng(1)
         data = pd.DataFrame(
@@ -297,10 +236,10 @@ class TestGuesses:
         assert sorted(models) == ["q2.toml", "q4.toml"]
 
     def test_a_question_as_a_name_becomes_a_short_one_each_once(self):
-        question = "In general, how much can most people of your own community be trusted"
+        question = "In general, how much can most people of your community be trusted, " * 2
         data = pd.DataFrame({question: [1, 2, 3, 4] * 20, f"{question}?": [4, 3, 2, 1] * 20})
         study, models = drafted(data)
-        assert all(len(name) <= 48 for name in models)
+        assert all(len(name) <= 88 for name in models)
         assert len(models) == 2
         assert {one["column"] for one in study["variables"].values()} == {question, f"{question}?"}
 

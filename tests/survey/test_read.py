@@ -22,20 +22,7 @@ from coopgap.survey import read
 from coopgap.survey.raw import from_dataframe
 from coopgap.survey.read import Limits, read_table
 
-
-def cells(raw, column):
-    answers = raw.answers(column)
-    values = [*answers.values, None]
-    return [values[place] for place in answers.index]
-
-
-def refusal(path, columns=None, **options):
-    with pytest.raises(SurveyError) as caught:
-        read_table(path, columns, **options)
-    message = str(caught.value)
-    assert "\n" not in message
-    assert message.startswith(str(path))
-    return message
+from .reading import cells, refusal
 
 
 def outcome(path):
@@ -128,20 +115,6 @@ class TestFormats:
         assert found == [("q", ".A", 3), ("q", ".B", 8)]
         (tmp_path / "s.dta").write_bytes(made.read_bytes())
         assert "the content is SAS, not Stata" in refusal(tmp_path / "s.dta")
-
-    def test_stata_extended_missing_values_are_empty(self, tmp_path):
-        path = tmp_path / "survey.dta"
-        frame = pd.DataFrame({"a": [1, 2, "a"], "s": ["x", "ñ", ""]})
-        pyreadstat.write_dta(
-            frame,
-            path,
-            missing_user_values={"a": ["a"]},
-            variable_value_labels={"a": {1: "yes", 2: "no"}},
-        )
-        raw = read_table(path, None)
-        assert cells(raw, "a") == [1, 2, None]
-        assert cells(raw, "s") == ["x", "ñ", ""]
-        assert raw.value_labels == {"a": {1: "yes", 2: "no"}}
 
     def test_parquet_keeps_numbers_text_categories_and_empty_cells(self, tmp_path):
         path = tmp_path / "survey.parquet"

@@ -1,8 +1,7 @@
-"""Lossless collapse of people into cells.
+"""Lossless collapse of people into cells: who shares every code is one, with weighted counts.
 
-Covariates are categorical, so people who share every code (and their cluster) are one cell with
-a weighted count at each outcome level. Every likelihood, score and standardisation runs on cells:
-the work grows with the number of distinct cells, not with the number of people.
+Every likelihood, score and standardisation runs on cells: the work grows with their number, not
+with that of people.
 """
 
 from __future__ import annotations
@@ -17,17 +16,10 @@ from coopgap.core.arrays import FloatArray, IntArray
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cells:
-    """Distinct rows of codes with outcome counts.
+    """Distinct rows of codes, shape (c, k), with outcome counts.
 
-    Attributes
-    ----------
-    codes
-        Shape (c, k): one row a cell, one column a key given to `collapse`.
-    counts, squares, people
-        Shape (c, J): sums of weights and of squared weights, and unweighted people, at each
-        outcome level.
-    index
-        Shape (n,): the cell of each person, -1 for people of weight zero.
+    Sums of weights, of squared weights and of people are of shape (c, J), by outcome level.
+    `index`, shape (n,), is the cell of each person, -1 for people of weight zero.
     """
 
     codes: IntArray
@@ -38,19 +30,10 @@ class Cells:
 
 
 def group_codes(columns: Sequence[IntArray]) -> tuple[IntArray, IntArray]:
-    """Number the distinct rows of several code columns of shape (n,), all at least -1.
+    """The distinct rows, shape (g, k), of k columns of codes from -1 up, and each person's row.
 
-    Returns
-    -------
-    codes : IntArray
-        Shape (g, k): the distinct rows in lexicographic order.
-    index : IntArray
-        Shape (n,): the row of `codes` that each person has.
-
-    Notes
-    -----
-    Mixed-radix packing into one integer, renumbered whenever the product of the radices would
-    leave 63 bits.
+    Rows are in lexicographic order: mixed-radix packing into one integer, renumbered whenever the
+    product of the radices would leave 63 bits.
     """
     n = columns[0].size
     key = np.zeros(n, dtype=np.int64)
@@ -84,15 +67,8 @@ def collapse(
 ) -> Cells:
     """Collapse people into cells.
 
-    Parameters
-    ----------
-    columns
-        Integer codes of shape (n,): membership, covariates, cluster, set: all that must be told
-        apart.
-    outcome
-        Shape (n,): outcome level of each person, of `n_levels`.
-    weight
-        Shape (n,): non-negative weights; ones if absent. People of weight zero are left out.
+    Shapes (n,): `columns` of codes of all that must be told apart, the level of the outcome, and
+    non-negative weights, ones if absent; people of weight zero are left out.
     """
     weight = np.ones(outcome.size) if weight is None else weight
     keep = weight > 0

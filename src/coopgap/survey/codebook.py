@@ -42,10 +42,7 @@ type _Rows = IntArray | slice
 
 
 def needed_variables(study: Study) -> tuple[str, ...]:
-    """Variables that a run reads, in the order declared.
-
-    Those of any model, variant or multiverse, the region, and those with `groups = true`.
-    """
+    """Variables of models, variants and multiverses, region and groups, in the order declared."""
     used = {name for spec in study.models for name in spec.variables}
     for spec in study.models:
         used.update(spec.multiverse.variables if spec.multiverse else ())
@@ -65,27 +62,10 @@ def needed_columns(study: Study) -> tuple[str, ...]:
 
 
 def apply_codebook(raw: RawTable, study: Study) -> Survey:
-    """Validate a survey against its codebook.
+    """Validate the columns of `needed_columns(study)` against the study's codebook.
 
-    Parameters
-    ----------
-    raw
-        The columns of `needed_columns(study)`.
-    study
-        What they mean.
-
-    Returns
-    -------
-    Survey
-        The n people whose membership (and zone, if declared) is known.
-
-    Raises
-    ------
-    SurveyError
-        Rows to be kept that are not there, an undeclared value (with column, code and count;
-        free text is not repeated), nobody on one side, a level that nobody has, a weight that is
-        not positive, an identifier that stands twice, zone labels that repeat from region to
-        region. Nobody is dropped but for a blank membership or zone, or as the study declares.
+    Whatever is undeclared is refused, with column, code and count; free text is not repeated.
+    Nobody is dropped but for a blank membership or zone, or as the study declares.
     """
     n_read = raw.n_rows
     raw, dropped = _kept(raw, study)
@@ -95,7 +75,7 @@ def apply_codebook(raw: RawTable, study: Study) -> Survey:
     rows = _positions(keep)
     member = side[rows] == 1
     phone = _phone(raw, study, keep)[rows]
-    _both_sides(raw, study, member & ~phone, ~member & ~phone)
+    _both_sides(raw, study, member, phone)
     variables = {name: study.variables[name] for name in needed_variables(study)}
     numbers, codes = _coded_variables(raw, variables, rows, _positions(~phone))
     zone, zone_labels = (None, ()) if zones is None else _used(*zones, rows)
@@ -208,9 +188,8 @@ def _of_known_design(raw: RawTable, study: Study, keep: BoolArray) -> tuple[Bool
 def _lacking(raw: RawTable, study: Study, key: str, column: str, keep: BoolArray) -> BoolArray:
     """Rows that have nothing in a column of the design, as the study declares it.
 
-    A blank zone needs no declaration. Codes that the file itself calls missing do, whatever the
-    column; of weights also those that a label calls so, and, where the study names none, such as
-    999 far beyond the rest.
+    A blank zone needs no declaration. Codes that the file calls missing do; of weights also those
+    that a label calls so, and, where the study names none, such as 999 far beyond the rest.
     """
     answers, design = raw.answers(column), study.design
     named = {answers.spell(code) for code in design.missing.get(key, ())}
@@ -267,13 +246,11 @@ def _phone(raw: RawTable, study: Study, keep: BoolArray) -> BoolArray:
     return np.asarray(by_phone == 1)
 
 
-def _both_sides(raw: RawTable, study: Study, member: BoolArray, comparison: BoolArray) -> None:
+def _both_sides(raw: RawTable, study: Study, member: BoolArray, phone: BoolArray) -> None:
     group = study.group
-    for who, codes, people in (
-        ("members", group.member, member),
-        ("comparison people", group.comparison, comparison),
-    ):
-        if not people.any():
+    sides = (("members", group.member, member), ("comparison people", group.comparison, ~member))
+    for who, codes, people in sides:
+        if not (people & ~phone).any():
             raise raw.refusal(
                 group.column,
                 f"there are no {who} (value {_values(codes)}) interviewed in person",
@@ -299,10 +276,7 @@ def _coded_variables(
 
 
 def _numeric(raw: RawTable, variable: Variable, column: FloatArray) -> tuple[Numeric, IntArray]:
-    """The values of a numeric variable, and the position of each person's among them, -1 without.
-
-    Refused where nobody or everybody answers alike, or where knots lie too close together.
-    """
+    """The values of a numeric variable, and the position of each person's among them, or -1."""
     name, known = variable.name, np.isfinite(column)
     values = np.unique(column[known])
     if values.size < 2:
@@ -370,8 +344,11 @@ def in_several_regions(zone: IntArray, region: IntArray) -> tuple[int, int]:
 
 
 def _zone_labels(raw: RawTable, columns: tuple[str, ...]) -> tuple[list[str], IntArray]:
-    """Labels of one column, or of several joined, and each row's; -1 where any is blank."""
-    parts = [_labels(raw, column) for column in columns]
+    """Labels of columns joined, numbers in their order, and each row's; -1 where any is blank."""
+    parts = []
+    for answers in map(raw.answers, columns):
+        names = sorted({text for text in answers.texts if text}, key=natural_order)
+        parts.append((names, look_up(answers, {name: place for place, name in enumerate(names)})))
     if len(parts) == 1:
         return parts[0]
     codes = np.column_stack([index for _, index in parts])
@@ -384,13 +361,6 @@ def _zone_labels(raw: RawTable, columns: tuple[str, ...]) -> tuple[list[str], In
         for row in found.tolist()
     ]
     return names, index
-
-
-def _labels(raw: RawTable, column: str) -> tuple[list[str], IntArray]:
-    """Labels of a column, numbers in their order before text, and each row's; -1 where blank."""
-    answers = raw.answers(column)
-    names = sorted({text for text in answers.texts if text}, key=natural_order)
-    return names, look_up(answers, {name: place for place, name in enumerate(names)})
 
 
 def _used(names: list[str], index: IntArray, rows: _Rows) -> tuple[IntArray, tuple[str, ...]]:
@@ -422,7 +392,7 @@ def _person(raw: RawTable, study: Study, rows: _Rows, phone: BoolArray) -> IntAr
         return None
     answers = raw.answers(column)
     person = answers.index[rows]
-    if not answers.whole:  # Texts of one identifier may differ in white space.
+    if not answers.plain:  # Texts of one identifier may differ in white space.
         places = {text: place for place, text in enumerate(dict.fromkeys(answers.texts)) if text}
         person = look_up(answers, places)[rows]
     blank = int((person < 0).sum())

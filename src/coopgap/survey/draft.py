@@ -14,10 +14,19 @@ import numpy as np
 
 from coopgap.core.errors import SurveyError
 from coopgap.study.values import normalise
-from coopgap.survey.choices import Choices, multiple_choices
 from coopgap.survey.codebook import in_several_regions
 from coopgap.survey.hints import Guesses, guess, sides
-from coopgap.survey.profile import FEWEST_EACH, NO, YES, Kind, Profile, fold, profile
+from coopgap.survey.profile import (
+    FEWEST_EACH,
+    NO,
+    YES,
+    Choices,
+    Kind,
+    Profile,
+    fold,
+    multiple_choices,
+    profile,
+)
 from coopgap.survey.raw import RawTable
 from coopgap.survey.records import label_row_words
 from coopgap.survey.values import as_number
@@ -25,7 +34,7 @@ from coopgap.survey.values import as_number
 STUDY: Final = "study"
 _EDIT = "# EDIT"
 _LONGEST = 200
-_LONGEST_NAME = 40
+_LONGEST_NAME = 80
 _BANDS = 5
 _PEOPLE_A_CELL = 10
 
@@ -89,23 +98,10 @@ def _look(raw: RawTable) -> _Look:
 
 
 def draft_study(raw: RawTable, survey: str, encoding: str | None = None) -> str:
-    """Text of a study.toml to be edited.
+    """Text of a study.toml to be edited, from every column of a file.
 
-    Parameters
-    ----------
-    raw
-        Every column of the file.
-    survey
-        The path that the draft names; absolute, since a study takes others from its own folder.
-    encoding
-        Of the file's text, where it has to be named.
-
-    Returns
-    -------
-    str
-        Valid TOML. Codes that are likely to mean no answer are comments; several choices in a cell
-        are drafted as a count of their own columns; columns of free text and identifiers are
-        named, their values are not repeated.
+    Codes that are likely to mean no answer are comments; several choices in a cell are drafted as
+    a count of their own columns; of free text and identifiers only the columns are named.
     """
     look = _look(raw)
     drafted = [
@@ -133,19 +129,10 @@ def draft_study(raw: RawTable, survey: str, encoding: str | None = None) -> str:
 
 
 def draft_folder(raw: RawTable, survey: str, encoding: str | None = None) -> dict[str, str]:
-    """Files of a study folder that can be run once its membership question is named.
+    """Texts by name of a study folder that can be run once its membership question is named.
 
-    As `draft_study`, but only of what the models read, with all that is likely declared.
-
-    Returns
-    -------
-    dict
-        Texts by name: study.toml first, then a model file an outcome.
-
-    Raises
-    ------
-    SurveyError
-        No column looks like the answers to a question that could be an outcome.
+    First study.toml, with only what the models read and all that is likely declared, then a model
+    file an outcome. Refused where no column looks like the answers to one.
     """
     look = _look(raw)
     outcomes, covariates = look.guesses.outcomes, list(look.guesses.covariates.values())
@@ -169,8 +156,8 @@ def draft_folder(raw: RawTable, survey: str, encoding: str | None = None) -> dic
         *(f"# {name} = {quote(name)}" for name in (names[item.column] for item in outcomes[1:])),
     ]
     for item in drafted:
-        decided = [*_variable(names[item.column], item, None, outcome=item in outcomes, firm=True)]
-        lines += ["", *decided]
+        firm = _variable(names[item.column], item, None, outcome=item in outcomes, firm=True)
+        lines += ["", *firm]
     lines += ["", comment(f"All other columns: coopgap describe {raw.name}")]
     files = {"study.toml": _text(lines)}
     adjusted = [(names[item.column], len(item.codes) or _BANDS) for item in [*region, *covariates]]
@@ -273,13 +260,9 @@ def _firm_keys(look: _Look) -> dict[str, tuple[str, ...]]:
     return {
         "region": region,
         "zone": zone,
-        "weight": likeliest("weight", lambda item: not item.extended and _asked(item) == n_rows),
+        "weight": likeliest("weight", lambda item: item.n_blank == 0),
         "id": likeliest("id", lambda item: item.n_distinct == n_rows),
     }
-
-
-def _asked(item: Profile) -> int:
-    return item.n_answers + sum(entry.count for entry in item.missing)
 
 
 def _design(look: _Look, firm: Mapping[str, tuple[str, ...]]) -> list[str]:

@@ -1,8 +1,7 @@
 """Which columns may be keys of a study, covariates or outcomes, by name, label and shape together.
 
-A word alone proves little: a question on coups holds "estado" and one on landlines "phone". So a
-column is proposed where it has the shape of what is sought and its name or label says so, and
-nowhere where its words say otherwise. Names and labels are read alike, as small plain words.
+A word alone proves little: a question on coups holds "estado" and one on landlines "phone". A
+column is proposed where it has the shape of what is sought and words say so, and none says not.
 """
 
 from __future__ import annotations
@@ -262,11 +261,6 @@ def _is_ordered(item: Profile, n_rows: int) -> int:
     return codes[-1] - codes[0] == len(codes) - 1
 
 
-def _is_open(item: Profile, n_rows: int) -> int:
-    """What a column without words has to be."""
-    return 2 * (_is_ordered(item, n_rows) and _usable(item, n_rows, 0.8))
-
-
 _OUTCOMES: Final = tuple(
     _Hint(words=words, never=r"\bparty|\bpartido|\breligio|\bvot", shape=_is_ordered)
     for words in (
@@ -282,23 +276,14 @@ _OUTCOMES: Final = tuple(
         r"\b(dis)?agree|\bde acuerdo\b|\bd accord\b|\bconcord[ao]\b|\bcan be trusted|\brely on\b",
     )
 )
-_WORDLESS: Final = _Hint(words=r"$^", shape=_is_open)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guesses:
     """What the columns of a file may be, the likeliest first; a person decides.
 
-    Attributes
-    ----------
-    keys
-        Columns by key of a study: group, region, zone, weight, id, mode, strata.
-    replicates
-        Names of columns that look like replicate weights.
-    covariates
-        A column by what it seems to hold: age, sex, education, urban.
-    outcomes
-        Questions with ordered or two answers, a few of each kind.
+    By key of a study; names of replicate weights; a covariate by what it seems to hold; questions
+    with ordered or two answers, a few of each kind.
     """
 
     keys: Mapping[str, Sequence[Profile]]
@@ -341,7 +326,7 @@ def _outcomes(profiles: Sequence[Profile], n_rows: int) -> list[Profile]:
     found = {item.column: item for item in in_turn}
     if found:
         return list(found.values())[:_MOST_OUTCOMES]
-    open_ = _likely(profiles, _WORDLESS, n_rows)
+    open_ = [item for item in profiles if _is_ordered(item, n_rows) and _usable(item, n_rows, 0.8)]
     return sorted(open_, key=lambda item: abs(len(item.codes) - 5))[:_MOST_ALIKE]
 
 

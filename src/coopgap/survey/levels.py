@@ -41,11 +41,7 @@ def refuse(raw: RawTable, column: str, bad: BoolArray, allowed: str, why: str = 
 
 
 def undeclared(answers: Answers, bad: BoolArray) -> str:
-    """Undeclared values of the rows `bad`, shape (n,), without repeating a respondent's words.
-
-    Values are named only where they look like codes: numbers of at most 5 characters, or texts of
-    at most 20 that stand at least 10 times. The others are counted.
-    """
+    """Undeclared values of the rows `bad`, named where they look like codes, else counted."""
     index = answers.index[bad]
     blank = int((index < 0).sum())
     counts = np.bincount(index[index >= 0], minlength=len(answers.values))
@@ -55,7 +51,11 @@ def undeclared(answers: Answers, bad: BoolArray) -> str:
         text, count = answers.texts[place], int(counts[place])
         if text == "":
             blank += count
-        elif _is_code(text, count):
+        elif (
+            is_sentinel(text)
+            or (as_number(text) is not None and len(text) <= _LONGEST_NUMBER)
+            or (len(text) <= _LONGEST_CODE and count >= _FEWEST)
+        ):
             codes[text] = codes.get(text, 0) + count
         else:
             texts += count
@@ -70,21 +70,12 @@ def undeclared(answers: Answers, bad: BoolArray) -> str:
     return ", ".join(parts)
 
 
-def _is_code(text: str, count: int) -> bool:
-    if is_sentinel(text) or (as_number(text) is not None and len(text) <= _LONGEST_NUMBER):
-        return True
-    return len(text) <= _LONGEST_CODE and count >= _FEWEST
-
-
 def _times(count: int) -> str:
     return f"({count} {'time' if count == 1 else 'times'})"
 
 
 def look_up(answers: Answers, table: Mapping[str, int], blank: int = MISSING) -> IntArray:
-    """Index by row, shape (n,), of values as the column spells them; `UNDECLARED` if not there.
-
-    An empty cell has `blank`, unless `table` has an index for the empty text.
-    """
+    """Index by row of values as the column spells them; an empty cell's is `blank` or of ""."""
     places = _places(answers.texts, table, blank)
     return np.asarray(answers.rows(places, table.get("", blank)))
 
@@ -95,18 +86,15 @@ def _places(texts: Iterable[str], table: Mapping[str, int], blank: int = MISSING
 
 
 def level_codes(raw: RawTable, variable: Variable) -> IntArray:
-    """Index into `variable.levels` of every row, shape (n,), -1 where missing.
-
-    Blanks are missing. For banded variables `codes` come before the cuts. A value that is neither
-    declared nor missing is refused.
-    """
+    """Index into `variable.levels` of every row, -1 where missing or blank; else refused."""
     match variable.type:
         case "count_of":
             declared = _count_of(raw, variable)
         case "banded":
             declared = _banded(raw, variable)
         case _:
-            declared = _coded(raw, variable)
+            table = _declared_table(raw, variable, raw.answers(variable.column).spell)
+            declared = _declared(raw, variable, variable.column, table)
     if not variable.collapse:
         return declared
     final = [
@@ -152,19 +140,15 @@ def _once(
     return table
 
 
-def _coded(raw: RawTable, variable: Variable) -> IntArray:
-    answers = raw.answers(variable.column)
-    table = _declared_table(raw, variable, answers.spell)
-    codes = look_up(answers, table)
-    refuse(raw, variable.column, codes == UNDECLARED, _allowed(variable, table))
-    return codes
-
-
-def _allowed(variable: Variable, table: Mapping[str, int]) -> str:
+def _declared(raw: RawTable, variable: Variable, column: str, table: Mapping[str, int]) -> IntArray:
+    """Index by row of what the table has; refused where it has none."""
+    codes = look_up(raw.answers(column), table)
     names = [repr(code) for code, place in table.items() if place >= 0]
     more = f" and {len(names) - 20} more" if len(names) > 20 else ""
     shown = ", ".join(names[:20])
-    return f"variable {variable.name} declares {shown}{more}; others belong in missing"
+    allowed = f"variable {variable.name} declares {shown}{more}; others belong in missing"
+    refuse(raw, column, codes == UNDECLARED, allowed)
+    return codes
 
 
 def _count_of(raw: RawTable, variable: Variable) -> IntArray:
@@ -175,8 +159,7 @@ def _count_of(raw: RawTable, variable: Variable) -> IntArray:
         answers = raw.answers(item)
         named = ((variable.no, 0), (variable.yes, 1), (variable.missing, MISSING))
         table = {answers.spell(code): place for codes, place in named for code in codes}
-        codes = look_up(answers, table)
-        refuse(raw, item, codes == UNDECLARED, _allowed(variable, table))
+        codes = _declared(raw, variable, item, table)
         total += codes == 1
         missing |= codes == MISSING
     at_least = len(variable.items) if variable.at_least is None else variable.at_least
@@ -184,14 +167,11 @@ def _count_of(raw: RawTable, variable: Variable) -> IntArray:
 
 
 def _banded(raw: RawTable, variable: Variable) -> IntArray:
-    """Left-closed bands of the numbers that stand for themselves.
-
-    A column that is banded is one of numbers, however many spellings of one number it holds.
-    """
+    """Left-closed bands of the numbers that no code names, however a number is spelt."""
     column = variable.column
     table = _declared_table(raw, variable, normalise)
-    plain, numbers = _open_numbers(raw, column, table)
-    _refuse_nonanswers(raw, variable, plain, numbers, variable.cuts)
+    plain, numbers, looks = _open_numbers(raw, column, table)
+    _refuse_nonanswers(raw, variable, numbers, looks, variable.cuts)
     bands = np.searchsorted(np.array(variable.cuts), numbers, side="right")
     places = np.where(np.isfinite(numbers), bands, _places(plain, table))
     codes: IntArray = raw.answers(column).rows(places, table.get("", MISSING))
@@ -211,34 +191,31 @@ def numbers_of(raw: RawTable, column: str) -> FloatArray:
 
 def _open_numbers(
     raw: RawTable, column: str, named: Collection[str]
-) -> tuple[list[str], FloatArray]:
-    """The distinct values as codes and as numbers, NaN for texts and for what is `named`.
+) -> tuple[list[str], FloatArray, BoolArray]:
+    """Distinct values as codes, numbers spelt alike, and as numbers, NaN for what is `named`.
 
-    As codes numbers are spelt alike, however the column writes them.
+    And which of the numbers have the shape of a missing code.
     """
     numbers = numbers_of(raw, column)
     values = zip(raw.answers(column).values, numbers.tolist(), strict=True)
     plain = [normalise(value if np.isnan(number) else number) for value, number in values]
     numbers[[text in named for text in plain]] = np.nan
-    return plain, numbers
+    looks = np.array([is_sentinel(text) for text in plain], dtype=bool)
+    return plain, numbers, looks & np.isfinite(numbers)
 
 
 def row_numbers(raw: RawTable, variable: Variable) -> FloatArray:
-    """Number of every row of a numeric variable, shape (n,); NaN where it is missing.
-
-    Refused are values that are no number and not declared missing, lie outside the declared range,
-    or look like a missing code.
-    """
+    """Number of every row of a numeric variable, NaN where it is declared missing; else refused."""
     column, answers = variable.column, raw.answers(variable.column)
     named = {normalise(code): MISSING for code in variable.missing} | {"": MISSING}
-    plain, numbers = _open_numbers(raw, column, named)
+    plain, numbers, looks = _open_numbers(raw, column, named)
     known = np.isfinite(numbers)
     codes = answers.rows(np.where(known, MISSING, _places(plain, named)), MISSING)
     allowed = f"variable {variable.name} is numeric: numbers, or codes declared in missing"
     refuse(raw, column, codes == UNDECLARED, allowed)
-    likely = numbers[known & ~_sentinels(plain, numbers)]
+    likely = numbers[known & ~looks]
     ends = variable.knots or (likely.min(initial=0.0), likely.max(initial=0.0))
-    _refuse_nonanswers(raw, variable, plain, numbers, ends)
+    _refuse_nonanswers(raw, variable, numbers, looks, ends)
     result: FloatArray = answers.rows(numbers, np.nan)
     low, high = variable.range or (-np.inf, np.inf)
     outside = int(((result < low) | (result > high)).sum())
@@ -254,18 +231,14 @@ def row_numbers(raw: RawTable, variable: Variable) -> FloatArray:
 def _refuse_nonanswers(
     raw: RawTable,
     variable: Variable,
-    plain: Iterable[str],
     numbers: FloatArray,
+    looks: BoolArray,
     cuts: Sequence[float],
 ) -> None:
-    """Refuse numbers that stand for no answer and that the codebook does not mention.
-
-    Those are the file's own missing codes, values whose label says no answer, and codes such as
-    999 or -1 that lie beyond every other value and farther from the cuts than the cuts reach.
-    """
+    """Refuse unmentioned numbers that stand for no answer: by the file, its labels, or how far."""
     column, known = variable.column, np.isfinite(numbers)
     kept = "give the range that it lies in" if variable.is_numeric else "in codes with its band"
-    far = _far_sentinels(plain, numbers, cuts) & (not variable.range)
+    far = _far(numbers, looks, cuts) & (not variable.range)
     for bad, why, other in (
         (file_missing(raw, column), "that the file itself declares missing", False),
         (labelled_missing(raw, column), "that the file labels as no answer", False),
@@ -277,13 +250,8 @@ def _refuse_nonanswers(
             refuse(raw, column, raw.answers(column).rows(known & bad, False), allowed, why)
 
 
-def _sentinels(plain: Iterable[str], numbers: FloatArray) -> BoolArray:
-    """Which numbers have the shape of a missing code."""
-    return np.array([is_sentinel(text) for text in plain], dtype=bool) & np.isfinite(numbers)
-
-
-def _far_sentinels(plain: Iterable[str], numbers: FloatArray, cuts: Sequence[float]) -> BoolArray:
-    looks = _sentinels(plain, numbers)
+def _far(numbers: FloatArray, looks: BoolArray, cuts: Sequence[float]) -> BoolArray:
+    """Which of `looks` lie beyond all others and farther from the cuts than the cuts reach."""
     others = numbers[np.isfinite(numbers) & ~looks]
     reach = max(cuts[-1] - cuts[0], abs(cuts[0]))
     high = (numbers > cuts[-1] + reach) & (numbers > others.max(initial=-np.inf))
@@ -299,24 +267,19 @@ def doubts(raw: RawTable, variable: Variable) -> tuple[Doubt, ...]:
 
 
 def doubtful_numbers(raw: RawTable, column: str, named: Collection[str]) -> tuple[Doubt, ...]:
-    """Numbers of a column, but for what is `named`, with the shape of a missing code.
-
-    They lie beyond all other numbers or stand far oftener than their neighbours.
-    """
+    """Numbers of a column, but for what is `named`, that may be a missing code."""
     counts = raw.answers(column).counts
-    plain, numbers = _open_numbers(raw, column, named)
-    looks = _sentinels(plain, numbers) & (numbers >= 0)
+    plain, numbers, looks = _open_numbers(raw, column, named)
     return tuple(
         Doubt(column=column, code=plain[place], count=int(counts[place]))
-        for place in np.flatnonzero(stands_out(numbers, counts, looks))
+        for place in np.flatnonzero(stands_out(numbers, counts, looks & (numbers >= 0)))
     )
 
 
 def far_codes(raw: RawTable, column: str, named: Collection[str]) -> BoolArray:
     """Which distinct numbers of a column look like missing codes far above the rest, from 666."""
-    plain, numbers = _open_numbers(raw, column, named)
-    likely = numbers[np.isfinite(numbers) & ~_sentinels(plain, numbers)]
+    _, numbers, looks = _open_numbers(raw, column, named)
+    likely = numbers[np.isfinite(numbers) & ~looks]
     if not likely.size:
         return np.zeros(numbers.size, dtype=bool)
-    far = _far_sentinels(plain, numbers, (likely.min(), likely.max()))
-    return np.asarray(far & (numbers > 100))
+    return _far(numbers, looks, (likely.min(), likely.max())) & (numbers > 100)

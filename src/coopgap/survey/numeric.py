@@ -14,16 +14,9 @@ from coopgap.core.arrays import FloatArray
 class Numeric:
     """Distinct values of a numeric variable, and the columns that each has in a design.
 
-    Attributes
-    ----------
-    values
-        Shape (m,): what people answered, increasing. Codes of people are positions in it.
-    columns
-        Shape (m, k).
-    scale
-        Shape (k,): what the columns were divided by. A slope over it is one of the variable.
-    terms
-        k names: `VARIABLE`, or `VARIABLE[KNOT]` for every knot but the first.
+    `values`, shape (m,), are increasing; codes of people are positions in them. `columns`, shape
+    (m, k), were divided by `scale`, shape (k,): a slope over it is one of the variable. `terms`
+    are `VARIABLE`, or `VARIABLE[KNOT]` for every knot but the first.
     """
 
     values: FloatArray

@@ -1,8 +1,9 @@
-"""What the columns of a file look like: codes, scales, identifiers, words."""
+"""What the columns of a file look like: codes, scales, identifiers, words, several choices."""
 
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -10,9 +11,9 @@ from typing import Final
 
 import numpy as np
 
-from coopgap.core.arrays import FloatArray
+from coopgap.core.arrays import BoolArray, FloatArray
 from coopgap.core.errors import without_marks
-from coopgap.study.values import Code
+from coopgap.study.values import Code, normalise
 from coopgap.survey.raw import Answers, ExtendedMissing, RawTable
 from coopgap.survey.values import (
     as_number,
@@ -55,35 +56,12 @@ class MissingCode:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """One column of a survey file.
+    """One column of a survey file; answers are without blanks and what seems to be missing.
 
-    Attributes
-    ----------
-    label
-        Its label in the file, or empty.
-    kind
-        What it seems to hold.
-    codes
-        Normalised codes with their labels (empty where there is none), in order; only for
-        `Kind.CODES`, and without texts that few people gave.
-    unshown
-        Answers whose text is not among `codes` because few people gave it.
-    fewest
-        How many people have the rarest of `codes`; 0 where there are none.
-    unused
-        Labels of codes that nobody has.
-    missing
-        Codes that seem to stand for no answer.
-    extended
-        Missing values that the file tells apart by letter.
-    numbers
-        Shape (m,): the answers of a scale, without missing codes; empty for other kinds.
-    n_distinct, n_answers
-        Answers, without blanks and missing codes.
-    numeric
-        Whether every answer is a number.
-    problem
-        Why its numbers cannot be told; empty where they can.
+    Only `Kind.CODES` has `codes` with their labels, empty where there is none, of which `fewest`
+    people have the rarest; texts that few people gave are counted in `unshown` alone, and labels of
+    codes that nobody has are `unused`. Only `Kind.SCALE` has `numbers`, shape (m,). `problem` says
+    why its numbers cannot be told.
     """
 
     column: str
@@ -98,6 +76,7 @@ class Profile:
     numbers: FloatArray
     n_distinct: int
     n_answers: int
+    n_blank: int
     numeric: bool
     problem: str
 
@@ -105,7 +84,10 @@ class Profile:
 def profile(raw: RawTable, column: str) -> Profile:
     """Look at one column; texts that fewer than 5 people gave are in no field of what it gives."""
     given = raw.answers(column)
-    counts = _counts(given)
+    counts: Counter[str] = Counter()
+    for text, count in zip(given.texts, given.counts.tolist(), strict=True):
+        if text:
+            counts[text] += count
     labels = {
         given.spell(code): without_marks(str(label)).strip()
         for code, label in raw.value_labels.get(column, {}).items()
@@ -140,18 +122,10 @@ def profile(raw: RawTable, column: str) -> Profile:
         numbers=spread,
         n_distinct=len(answers),
         n_answers=sum(answers.values()),
+        n_blank=raw.n_rows - sum(counts.values()),
         numeric=numeric,
         problem=problem,
     )
-
-
-def _counts(answers: Answers) -> dict[str, int]:
-    """How often each value stands, in the column's spelling, blanks left out."""
-    found: dict[str, int] = {}
-    for text, count in zip(answers.texts, answers.counts.tolist(), strict=True):
-        if text:
-            found[text] = found.get(text, 0) + count
-    return found
 
 
 def _missing(
@@ -178,8 +152,7 @@ def _missing(
 def _apart(numbers: Mapping[str, float], labels: Mapping[str, str]) -> set[str]:
     """Numbers such as 8, 99, 999 or -1 that lie apart from all others.
 
-    Negative ones are answers where their label says so, where another negative number has no such
-    shape, and where they reach as far below zero as the others reach above it, as in -2 to 2.
+    Negative ones are answers where labelled, beside others of no such shape, or as in -2 to 2.
     """
     shaped = {code for code in numbers if is_sentinel(code)}
     low = {code for code in shaped if numbers[code] < 0 and not labels.get(code)}
@@ -268,3 +241,60 @@ def _shown(
     ]
     ordered = sorted(codes, key=lambda code: (numbers.get(code, np.inf), code))
     return {code: labels.get(code, "") for code in ordered}
+
+
+_BETWEEN: Final = ("/", ".", ":", "_")
+_FEWEST_CHOICES: Final = 2
+_AGREE: Final = 0.95
+_YES, _NO = frozenset({"1", "true"}), frozenset({"0", "false"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choices:
+    """The yes or no columns of a question with several answers, and how they write yes and no."""
+
+    items: tuple[str, ...]
+    yes: tuple[str, ...]
+    no: tuple[str, ...]
+
+
+def multiple_choices(raw: RawTable) -> dict[str, Choices]:
+    """By a column such as `crops`, whose cells hold several words, its yes or no columns.
+
+    Those are two or more, such as `crops/maize`: yes where the cell holds that name, else no.
+    """
+    found = {}
+    for column in raw.columns:
+        marks = tuple(f"{column}{mark}" for mark in _BETWEEN)
+        named = [other for other in raw.columns if other.startswith(marks)]
+        if len(named) < _FEWEST_CHOICES:
+            continue
+        cells = raw.answers(column)
+        if all(len(normalise(value).split()) < 2 for value in cells.values):
+            continue  # Columns of a single choice are its dummies.
+        items = {other: raw.answers(other) for other in named}
+        kept = {
+            other: answers
+            for other, answers in items.items()
+            if _agrees(cells, answers, normalise(other[len(column) + 1 :]))
+        }
+        if len(kept) >= _FEWEST_CHOICES:
+            texts = {normalise(value) for one in kept.values() for value in one.values}
+            found[column] = Choices(
+                items=tuple(kept),
+                yes=tuple(sorted(text for text in texts if text.casefold() in _YES)),
+                no=tuple(sorted(text for text in texts if text.casefold() in _NO)),
+            )
+    return found
+
+
+def _agrees(cells: Answers, item: Answers, name: str) -> bool:
+    """Whether an item is yes where the cell of the same person holds its name, and else no."""
+    texts = [normalise(value).casefold() for value in item.values]
+    if not set(texts) <= _YES | _NO | {""}:
+        return False
+    yes: BoolArray = item.rows([text in _YES for text in texts], False)
+    known = yes | item.rows([text in _NO for text in texts], False)
+    held = [name in map(normalise, normalise(value).split()) for value in cells.values]
+    both = known & (cells.index >= 0)
+    return bool(both.any() and (cells.rows(held, False) == yes)[both].mean() >= _AGREE)

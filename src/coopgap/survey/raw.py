@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
-import sys
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -27,6 +27,12 @@ MARK: Final = "provenance"
 """The column that marks example data; it comes along with any choice of columns."""
 
 
+_PLAIN: Final = re.compile(
+    r"(?:(?:0|[1-9]\d{0,14}|(?!(?:true|false)\n)[a-z_](?:[!-~ ]*[!-~])?)\n)*+", re.ASCII | re.I
+)
+"""Lines of whole numbers in plain digits, or of text that no other text is the same as."""
+
+
 class ArrowStream(Protocol):
     """A table of pandas, polars, pyarrow, DuckDB or another library of Arrow's C interface."""
 
@@ -40,15 +46,7 @@ type Columns = ArrowStream | Mapping[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Answers:
-    """One column as its distinct values and who gave which.
-
-    Attributes
-    ----------
-    values
-        The k distinct values as they stand: text, numbers or booleans, none of them missing.
-    index
-        Shape (n,): position in `values`, -1 where the cell is empty (or not a number).
-    """
+    """One column as its k distinct values and who gave which: shape (n,), -1 for an empty cell."""
 
     values: tuple[Code, ...]
     index: IntArray
@@ -59,20 +57,22 @@ class Answers:
         return np.bincount(self.index[self.index >= 0], minlength=len(self.values))
 
     @cached_property
-    def whole(self) -> bool:
-        """Whether every value is a whole number, as identifiers of a file often are."""
-        return set(map(type, self.values)) <= {int}
+    def plain(self) -> bool:
+        """Whether all are spelt as they stand: a column may hold a million identifiers."""
+        kinds = set(map(type, self.values))
+        return kinds <= {int} or (
+            kinds == {str} and bool(_PLAIN.fullmatch("\n".join((*self.values, ""))))  # type: ignore[arg-type]
+        )
 
     @cached_property
     def numeric(self) -> bool:
         """Whether texts that write numbers are numbers: no two of them write the same one."""
-        return self.whole or lossless(self.values)
+        return self.plain or lossless(self.values)
 
     @cached_property
     def texts(self) -> tuple[str, ...]:
         """The values in the spelling in which they are compared; empty for a blank."""
-        spell = str if self.whole else self.spell  # A column may hold a million identifiers.
-        return tuple(map(spell, self.values))
+        return tuple(map(str if self.plain else self.spell, self.values))
 
     def spell(self, code: Code) -> str:
         """A code as this column would spell it."""
@@ -112,26 +112,15 @@ class RawTable:
         The file without its folder, and as the user named it, for messages.
     sha256
         Of the file's bytes (of the columns' names and values, for a DataFrame).
-    is_example
-        Whether a column `provenance` says EXAMPLE DATA in every row.
-    n_rows
-        Rows in the file, without those of labels.
     data
         The columns that were wanted, and `provenance` if there is one: Arrow columns, in whose
         place come their `Answers` once they are asked for.
-    labels, value_labels
-        Of every column of the file that has one; by column, labels of its codes.
     user_missing
         By column, closed ranges of codes that the file itself declares missing.
     label_rows
-        Rows under the header that hold labels of the columns, and no answers.
-    extended
-        Missing values that the file tells apart by letter; their cells are empty here.
-    encoding, delimiter
-        Of the text in the file; the delimiter is empty where cells are not parted by one.
+        Rows under the header that hold labels of the columns, in `n_rows` not counted.
     sheet
-        The sheet of a workbook, or the data set of a transport file, that has others too; else
-        empty.
+        The part of a file (a sheet, a data set) that has others too.
     decimal_commas
         A column of the file whose numbers have decimal commas; empty where there is none.
     """
@@ -262,10 +251,7 @@ def _nearest(name: str, names: Sequence[str]) -> str:
 def one_part(
     parts: Sequence[tuple[str, Sequence[str]]], wanted: Sequence[str] | None, what: str
 ) -> int:
-    """Place of the part of a file that is meant, such as a sheet; refused where two could be.
-
-    `parts` has the name and the columns of each; the first is meant if no columns are `wanted`.
-    """
+    """Place of the part, such as a sheet, that has the columns wanted; refused where two have."""
     if wanted is None:
         alike = [place for place, (_, names) in enumerate(parts) if names == parts[0][1]]
     else:
@@ -335,11 +321,7 @@ def shortest(column: Any) -> pa.ChunkedArray:
 
 
 def from_dataframe(frame: Columns, columns: Sequence[str] | None = None) -> RawTable:
-    """Take a survey from a table in memory, one row a person; an index is not looked at.
-
-    All columns if none are named. A SurveyError says that the data are no table, that a wanted
-    column is missing or stands twice, or that there are no rows.
-    """
+    """Take a survey from a table in memory, all columns if none are named; no index is read."""
     name = type(frame).__name__
     try:
         data = _columns(frame, columns)
@@ -349,15 +331,14 @@ def from_dataframe(frame: Columns, columns: Sequence[str] | None = None) -> RawT
 
 
 def _columns(frame: Columns, wanted: Sequence[str] | None) -> dict[str, Answers]:
+    import pandas as pd
     import pyarrow as pa
 
     if isinstance(frame, Mapping):
         frame = as_frame(frame)
-    pandas = sys.modules.get("pandas")  # Who has a DataFrame has imported it.
-    if pandas is not None and isinstance(frame, pandas.DataFrame):
-        names = [str(column) for column in frame.columns]
+    if isinstance(frame, pd.DataFrame):
+        names, n_rows = [str(column) for column in frame.columns], len(frame)
         columns = {name: frame.iloc[:, place] for place, name in enumerate(names)}
-        n_rows = len(frame)
     elif hasattr(frame, "__arrow_c_stream__"):
         table = pa.RecordBatchReader.from_stream(frame).read_all()
         names, n_rows = table.column_names, table.num_rows

@@ -1,4 +1,9 @@
-"""From a survey file to a table of raw answers, read in a child process with limits."""
+"""From a survey file to a table of raw answers, read in a process of its own with limits.
+
+A crash of a reader is then only a message. That process runs this module: one JSON request on
+standard input; on exit 0 an Arrow stream whose schema metadata hold labels as JSON, on `REFUSED` a
+JSON refusal; any other exit means that the file broke the reader.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +13,29 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, NoReturn
 
 from coopgap.core.errors import SurveyError, require_extra
-from coopgap.survey.raw import MARK, ExtendedMissing, RawTable, distinct, says_example
+from coopgap.survey.raw import (
+    MARK,
+    ExtendedMissing,
+    RawTable,
+    Refusal,
+    choose,
+    distinct,
+    plain,
+    says_example,
+    with_notes,
+)
 
-FORMATS: Mapping[str, str] = {
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+FORMATS: Final[Mapping[str, str]] = {
     ".sav": "SPSS",
     ".zsav": "SPSS",
     ".dta": "Stata",
@@ -28,9 +48,16 @@ FORMATS: Mapping[str, str] = {
 """File formats by extension."""
 
 REFUSED: Final = 3
-"""Exit code of a reading process that refuses a file, with the reason on standard output."""
-
 _MIB: Final = 1 << 20
+_BYTES_A_CELL: Final = 24
+"""A value as it is read, as it is made plain and as it is sent."""
+
+_MOST_THREADS: Final = 4
+_LIBRARIES: Final = {
+    "csv": ("pyarrow.csv", "charset_normalizer"),
+    "parquet": ("pyarrow.parquet",),
+    "xlsx": ("openpyxl",),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,11 +67,6 @@ class Limits:
     memory: int
     seconds: int
 
-    @classmethod
-    def for_size(cls, size: int) -> Limits:
-        """Limits that a sound file of `size` bytes stays far below."""
-        return cls(memory=768 * _MIB + 80 * size, seconds=120 + size // 100_000)
-
 
 def read_table(
     path: Path,
@@ -52,31 +74,16 @@ def read_table(
     encoding: str | None = None,
     limits: Limits | None = None,
 ) -> RawTable:
-    """Read a survey file in a child process.
+    """Read the columns wanted of a survey file, all if None, in a child process.
 
-    Parameters
-    ----------
-    path
-        An SPSS (.sav, .zsav), Stata (.dta), SAS (.sas7bdat, .xpt), CSV (.csv), Excel (.xlsx) or
-        Parquet (.parquet) file.
-    columns
-        The columns wanted; all if None. `provenance` comes along wherever there is one.
-    encoding
-        Of the text in a CSV, SPSS, Stata or SAS file; declared there, or detected, if None.
-    limits
-        On memory and time; `Limits.for_size` if None.
-
-    Raises
-    ------
-    SurveyError
-        The file is missing, is not what its extension says, is damaged, has no rows, or lacks a
-        wanted column (the nearest names are given).
+    `provenance` comes along wherever there is one. An encoding is found unless it is named.
     """
     size = _check_file(path)
     _check_content(path)
     if path.suffix.lower() == ".xlsx":
         require_extra("xlsx", str(path))
-    limits = limits or Limits.for_size(size)
+    # A sound file of this size stays far below.
+    limits = limits or Limits(memory=768 * _MIB + 80 * size, seconds=120 + size // 100_000)
     table = _read_in_child(path, columns, encoding, limits)
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
@@ -124,7 +131,8 @@ def _check_file(path: Path) -> int:
     return size
 
 
-_MAGIC = (
+_ZIP: Final = "a zip archive or an Excel workbook"
+_MAGIC: Final = (
     (b"$FL2", "SPSS"),
     (b"$FL3", "SPSS"),
     (b"<stata_dta>", "Stata"),
@@ -133,12 +141,12 @@ _MAGIC = (
     (b"HEADER RECORD*******LIBV8   HEADER RECORD!!!!!!!", "SAS transport"),
     (b"**COMPRESSED** **COMPRESSED**", "a SAS file of PROC CPORT"),
     (b"PAR1", "Parquet"),
-    (b"PK\x03\x04", "a zip archive or an Excel workbook"),
+    (b"PK\x03\x04", _ZIP),
     (b"\xd0\xcf\x11\xe0", "an old or an encrypted Excel workbook"),
     (b"\x1f\x8b", "a gzip archive"),
     (b"%PDF", "a PDF"),
 )
-_OLD_STATA = tuple(bytes([version]) for version in (104, 105, 108, 110, 111, 113, 114, 115))
+_OLD_STATA: Final = tuple(bytes([version]) for version in (104, 105, 108, 110, 111, 113, 114, 115))
 
 
 def _check_content(path: Path) -> None:
@@ -149,15 +157,12 @@ def _check_content(path: Path) -> None:
     except OSError as error:
         raise SurveyError(str(path), "it cannot be opened", "check its permissions") from error
     wanted = FORMATS[path.suffix.lower()]
-    if wanted == "Stata" and head[:1] in _OLD_STATA and head[1:2] in (b"\x01", b"\x02"):
-        return
-    if wanted == "Excel" and head.startswith(b"PK\x03\x04"):
-        return
-    found = next((name for mark, name in _MAGIC if head.startswith(mark)), None)
-    if found is None:
-        wide = head.startswith((b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff"))
-        found = "binary data of an unknown kind" if b"\0" in head and not wide else "CSV"
-    if found != wanted:
+    old_stata = head[:1] in _OLD_STATA and head[1:2] in (b"\x01", b"\x02")
+    wide = head.startswith((b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff"))
+    other = "binary data of an unknown kind" if b"\0" in head and not wide else "CSV"
+    found = next((name for mark, name in _MAGIC if head.startswith(mark)), other)
+    workbook = wanted == "Excel" and found == _ZIP
+    if not (found == wanted or workbook or (wanted == "Stata" and old_stata)):
         named = "text" if found == "CSV" else found
         raise SurveyError(
             str(path),
@@ -167,18 +172,14 @@ def _check_content(path: Path) -> None:
 
 
 def _command() -> list[str]:
-    return [sys.executable, "-P", "-m", "coopgap.survey.reader_process"]
+    return [sys.executable, "-P", "-m", "coopgap.survey.read"]
 
 
 def _environment() -> dict[str, str]:
-    """The child finds this coopgap, however the parent found it.
-
-    Its allocators take no address space in advance, so that a limit on that is one on memory.
-    """
-    folder = str(Path(__file__).resolve().parents[2])
-    path = os.environ.get("PYTHONPATH")
+    """The child finds this coopgap, and its allocators take no address space in advance."""
+    paths = [str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH", "")]
     return os.environ | {
-        "PYTHONPATH": os.pathsep.join([folder, path] if path else [folder]),
+        "PYTHONPATH": os.pathsep.join(filter(None, paths)),
         "ARROW_DEFAULT_MEMORY_POOL": "system",
         "MALLOC_ARENA_MAX": "1",
     }
@@ -232,3 +233,110 @@ def _damaged(where: str, kind: str) -> SurveyError:
         f"it cannot be read as {kind}: it is damaged, or needs too much memory",
         f"give a sound {kind} file",
     )
+
+
+def limit(memory: int, seconds: int) -> None:
+    """Bound further address space and processor time, and leave no core dump, where possible."""
+    try:
+        import resource
+    except ImportError:
+        return
+    space = memory + _address_space()
+    for name, value in (("RLIMIT_CORE", 0), ("RLIMIT_AS", space), ("RLIMIT_CPU", seconds)):
+        with suppress(AttributeError, OSError, ValueError):
+            what = getattr(resource, name)
+            _, hard = resource.getrlimit(what)
+            soft = value if hard == resource.RLIM_INFINITY else min(value, hard)
+            resource.setrlimit(what, (soft, soft))
+
+
+def _address_space() -> int:
+    """What the process has taken so far; much where the system does not say."""
+    statm = Path("/proc/self/statm")
+    if not statm.exists():
+        return 8 << 30
+    return int(statm.read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def read_parquet(path: str, wanted: Sequence[str] | None, memory: int) -> pa.Table:
+    """Parquet by pyarrow, checksums verified; rows that need more than `memory` are refused."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    with parquet.ParquetFile(path, page_checksum_verification=True) as file:
+        schema = file.schema_arrow
+        every = [name for name in schema.names if not name.startswith("__index_level_")]
+        if wanted is None:
+            every = [name for name in every if not pa.types.is_nested(schema.field(name).type)]
+        names = choose(every, wanted)
+        nested = [name for name in names if pa.types.is_nested(schema.field(name).type)]
+        if nested:
+            raise Refusal(
+                f"column {nested[0]!r} holds nested values", "a column holds text or numbers"
+            )
+        rows = file.metadata.num_rows
+        if rows * len(names) * _BYTES_A_CELL > memory:
+            raise Refusal(
+                f"its {rows:,} rows of {len(names)} columns need more than {memory >> 20:,} MB",
+                "give fewer rows or a file of another format",
+            )
+        table = file.read(columns=names).select(names)
+    table = pa.table({name: plain(table[name]) for name in names})
+    return with_notes(table, {"encoding": "UTF-8"})
+
+
+def read(request: dict[str, Any]) -> pa.Table:
+    """Table for a request with the keys path, kind, columns and encoding."""
+    from coopgap.survey.statistical import read_statistical
+    from coopgap.survey.text import read_csv
+    from coopgap.survey.workbook import read_workbook
+
+    path, wanted = request["path"], request["columns"]
+    match request["kind"]:
+        case "csv":
+            table = read_csv(path, wanted, request["encoding"])
+        case "xlsx":
+            table = read_workbook(path, wanted)
+        case "parquet":
+            table = read_parquet(path, wanted, request["memory"])
+        case kind:
+            table = read_statistical(path, kind, wanted, request["encoding"])
+    if table.num_rows == 0:
+        raise Refusal("the file has no rows", "give one row a person")
+    return table
+
+
+def main(out: BinaryIO) -> int:
+    """Serve the one request on standard input; the answer goes to `out`."""
+    import pyarrow as pa
+
+    request = json.load(sys.stdin.buffer)
+    # Libraries, and each thread, take address space of their own, which is no part of a file's.
+    for name in _LIBRARIES.get(request["kind"], ("pyreadstat", "pandas")):
+        import_module(name)
+    pa.set_cpu_count(min(pa.cpu_count(), _MOST_THREADS))
+    limit(request["memory"], request["seconds"])
+    try:
+        table = read(request).unify_dictionaries()
+    except (MemoryError, Refusal) as error:
+        found = f"reading it takes more than {request['memory'] >> 20:,} MB of memory"
+        refusal = error if isinstance(error, Refusal) else Refusal(found, "give a sound file")
+        out.write(json.dumps({"found": refusal.found, "allowed": refusal.allowed}).encode())
+        return REFUSED
+    with pa.ipc.new_stream(out, table.schema) as writer:
+        writer.write_table(table)
+    return 0
+
+
+def _run() -> NoReturn:
+    # Libraries may print: only the answer may reach the pipe.
+    answer = os.dup(1)
+    os.dup2(2, 1)
+    with os.fdopen(answer, "wb") as out:
+        code = main(out)
+    # Threads of a library may still be starting, and the ordinary end would abort on them.
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    _run()

@@ -39,35 +39,20 @@ class Survey:
 
     Attributes
     ----------
-    source
-        `EXAMPLE DATA` for a survey that says so in every row, else the file's name.
-    sha256
-        Of the file as read (of the values, for a DataFrame).
-    is_example
-        Whether every row carries the provenance mark.
     member, phone
         Shape (n,). True for members; True for interviews by phone.
     codes
         By variable, shape (n,): index into the variable's `levels`, or of a numeric one into its
         values, -1 where missing.
-    variables, numeric
-        By name, in the order declared; of the numeric ones, values and columns.
-    zone, zone_labels
-        Shape (n,): cluster index from 0, or None where no zone is declared, and its labels.
-    weight
-        Shape (n,): sampling weights, positive, or None where none is declared.
+    zone, weight
+        Shape (n,): cluster index from 0, and positive weights; None where none is declared.
     person
         Shape (n,): a number for each declared identifier, or None. Unique, save where a phone row
         repeats the identifier of an in-person row.
     tie
-        Shape (n,): a number for each person, from `coopgap.survey.ties`, that decides between
-        people who are alike in all that a method looks at.
+        Shape (n,): from `coopgap.survey.ties`, decides between people alike in all a method sees.
     n_read
         Rows in the file, without those of labels.
-    encoding, sheet, label_rows, extended
-        As of the file: see `RawTable`.
-    dropped
-        What was left out before any model: people whose membership is missing, and so on.
     doubts
         Numbers, weights and zones that may stand for no answer.
     """
@@ -127,23 +112,16 @@ class ModelRows:
 
     Attributes
     ----------
-    index
-        Shape (n,): positions in the survey.
-    outcome, levels
-        Shape (n,): index into the outcome's levels, lowest first.
+    index, outcome
+        Shape (n,): position in the survey; index into the outcome's levels, lowest first.
     factors, factor_levels
         By variable (covariates, exact strata, region and declared groups), shape (n,): level
-        index, and its levels; a numeric one has none. Declared groups and the region may hold -1;
-        covariates and strata never do.
-    numeric
-        Of numeric variables, values and columns; their factors are positions among the values.
-    zone
-        Shape (n,): cluster index, or None.
-    weight
-        Shape (n,): sampling weights; ones where none is declared.
+        index, or of numeric ones position among the values; and its levels. Declared groups and
+        the region may hold -1; covariates and strata never do.
+    zone, weight
+        Shape (n,): cluster index, or None; sampling weights, ones where none is declared.
     tie
-        Shape (n,): as of the survey; None for rows that are not people of a survey, of whom no
-        method can choose some.
+        Shape (n,): as of the survey; None for rows that are not people of a survey.
     dropped
         People left out for a missing answer, by the first variable that lacked one.
     """
@@ -194,13 +172,7 @@ class ModelRows:
 def complete_rows(
     survey: Survey, study: Study, spec: ModelSpec, mode: ModeName = "in person"
 ) -> ModelRows:
-    """Rows of one model that have an answer to everything it needs, of interviews of a mode.
-
-    `dropped` counts each person once, at the first variable without an answer, in the order
-    outcome, covariates, variables of the matching; rows of another mode are no drop. Region and
-    declared groups do not drop anybody: they hold -1 where the answer is missing, unless the model
-    needs them.
-    """
+    """Rows with an answer to all a model needs; groups and region by themselves drop nobody."""
     keep = survey.phone == (mode == "phone") if mode != "both" else np.ones(survey.n, dtype=bool)
     dropped = []
     for name in spec.variables:

@@ -28,6 +28,7 @@ _BYTES: Final = {"int8": 1, "int16": 2, "int32": 4, "float": 4, "double": 8}
 """What a number takes in a Stata file; a text takes at least one."""
 
 _SPSS: Final = ("sav", "zsav")
+_READERS: Final = {"dta": "read_dta", "sas7bdat": "read_sas7bdat", "xpt": "read_xport"}
 _OTHER_NAMES: Final = {"mac-roman": "MACINTOSH"}
 _UNREADABLE: Final = ("(invalid byte sequence)", "unsupported character set")
 """How a reader's error ends where text is not in the encoding it was read as."""
@@ -47,11 +48,8 @@ def read_statistical(
 ) -> pa.Table:
     """SPSS, Stata or SAS by pyreadstat: raw codes, with labels and user-missing ranges beside them.
 
-    Text is in the encoding named; else in the one that the file declares, or in UTF-8 or cp1252
-    where its bytes show that it is that.
-    Extended missing values (.a to .z of Stata, .A to .Z and ._ of SAS) are empty, as commands there
-    treat them, and are counted by letter; SPSS user-missing codes come as they are, for the
-    codebook to decide. Dates are the numbers that stand there.
+    Text is in the encoding named, declared, or shown by its bytes. Extended missing values (.a to
+    .z, ._) are empty and counted by letter; SPSS user-missing codes come as they are.
     """
     import pyarrow as pa
 
@@ -129,12 +127,7 @@ def _decoded(
 def _reader(kind: str) -> Any:
     import pyreadstat
 
-    readers = {
-        "dta": pyreadstat.read_dta,
-        "sas7bdat": pyreadstat.read_sas7bdat,
-        "xpt": pyreadstat.read_xport,
-    }
-    return readers.get(kind, pyreadstat.read_sav)
+    return getattr(pyreadstat, _READERS.get(kind, "read_sav"))
 
 
 def _opened(source: _Source) -> str | BytesIO:
@@ -165,11 +158,9 @@ def _read(
 
 
 def _check_rows(path: str, kind: str, meta: Any) -> None:
-    """Refuse a number of rows that the file has no room for, before room is made for them.
-
-    Stata writes every row in full. In SPSS a value takes 8 bytes or, compressed, at least one, of
-    which zlib leaves at least one in 1,032. In SAS a compressed row takes more than one byte.
-    """
+    """Refuse a number of rows that the file has no room for, before room is made for them."""
+    # Stata writes rows in full. A value of SPSS takes a byte at least, of which zlib leaves one in
+    # 1,032; a compressed row of SAS takes more than one byte.
     file = Path(path)
     most = file.stat().st_size
     width = len(meta.column_names)
@@ -268,8 +259,7 @@ def _letters(
 ) -> dict[str, Counter[str]]:
     """Missing values of each wanted column by letter, from the bytes of one data set.
 
-    `columns` are all of them, in the order of the file. Refused where a row is not whole: nothing
-    but blanks follows the rows, which are as many as version 8 may state.
+    `columns` are all of the file, in its order. Refused where a row is not whole.
     """
     starts = [_COLUMNS + place * _COLUMN for place in range(len(columns))]
     fields = [np.frombuffer(content, ">i2", 3, at).tolist() for at in starts]

@@ -7,6 +7,7 @@ import io
 import itertools
 import re
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -78,11 +79,8 @@ def _take_labels(
     body: bytes, delimiter: str, header: Sequence[str]
 ) -> tuple[dict[str, str], int, bytes]:
     """Labels by column, the rows that hold them, and the rows below; none where there are none."""
-    head = body[: 1 << 20].decode("utf-8", errors="ignore")
-    reader = csv.reader(io.StringIO(head, newline=""), delimiter=delimiter)
-    try:
-        rows = [(row, reader.line_num) for row in itertools.islice(reader, 2)]
-    except csv.Error:
+    rows = _first_rows(body, delimiter, 2)
+    if not rows:
         return {}, 0, body
 
     def below(n_rows: int) -> list[set[str]]:
@@ -100,9 +98,8 @@ def label_rows(
 ) -> tuple[dict[str, str], int]:
     """Labels by column, and how many of the first rows hold them, as survey programs export them.
 
-    `below` gives the distinct texts of each column under so many rows. At least two columns that
-    have words in the first row have only figures below it, and no cell comes back in its column:
-    else it is what somebody answered.
+    `below` gives each column's distinct texts under so many rows: some columns have only figures
+    there, and no cell of the first row comes back in its column, else it is somebody's answer.
     """
     if not rows or len(rows[0]) != len(header) or not _may_be_labels(rows[0]):
         return {}, 0
@@ -199,11 +196,7 @@ def _check_quotes(body: bytes, delimiter: str) -> None:
 
 
 def to_utf8(content: bytes, encoding: str | None) -> tuple[bytes, str]:
-    """Text as UTF-8, with the name of the encoding it was in.
-
-    If none is named: by byte order mark, then UTF-8, then Western European (cp1252) where the text
-    is likely to be that; nothing else is guessed.
-    """
+    """Text as UTF-8, with the name of the encoding it was in: named, marked, UTF-8 or cp1252."""
     name = encoding or _detect(content)
     try:
         text = content.decode(name)
@@ -262,8 +255,7 @@ def guess_encoding(content: bytes) -> str:
 def _looks_western(sample: bytes) -> bool:
     """Whether a few words, too few for a detector, read as cp1252.
 
-    They are mostly of plain letters, signs are common ones, and none stands within a word: words of
-    other alphabets are of accented letters alone, and some letters of others are signs in cp1252.
+    In other alphabets' words all letters would be accented, and some a sign within a word.
     """
     try:
         text = sample.decode(_WESTERN)
@@ -278,9 +270,8 @@ def _looks_western(sample: bytes) -> bool:
 def split_header(content: bytes) -> tuple[str, list[str], bytes]:
     """Delimiter, column names and the rows below them, from UTF-8 text.
 
-    The delimiter is the one that a first line `sep=;` names, as spreadsheets write it; else the
-    one of comma, semicolon, tab and bar that parts the first rows into as many cells as the
-    header, and into most of them.
+    The delimiter is the one that a first line `sep=;` names, or that parts the header into most
+    cells and the first rows into as many.
     """
     content = content.lstrip(b"\r\n")
     named = _SEP_LINE.match(content)
@@ -290,26 +281,26 @@ def split_header(content: bytes) -> tuple[str, list[str], bytes]:
     head = content[: 1 << 20].decode("utf-8", errors="ignore")
     if not head.strip():
         raise Refusal("the file is empty", "give a header and one row a person")
-    parsed = {mark: _first_record(head, mark) for mark in marks}
-    even = [mark for mark in marks if len(parsed[mark][0]) > 1 and _is_even(head, mark)]
-    delimiter = max(even or marks, key=lambda mark: len(parsed[mark][0]))
-    names, lines = parsed[delimiter]
+    parsed = {mark: _first_rows(content, mark, _FIRST_ROWS) for mark in marks}
+    if not all(parsed.values()):
+        raise Refusal("the header is not well formed", "give one line of column names")
+    even = [mark for mark in marks if _is_even([row for row, _ in parsed[mark] if row])]
+    delimiter = max(even or marks, key=lambda mark: len(parsed[mark][0][0]))
+    names, lines = parsed[delimiter][0]
     return delimiter, [name.strip() for name in names], _after(content, lines)
 
 
-def _first_record(head: str, delimiter: str) -> tuple[list[str], int]:
+def _first_rows(content: bytes, delimiter: str, most: int) -> list[tuple[list[str], int]]:
+    """The first rows with the line where each ends, up to one that is not well formed."""
+    head = content[: 1 << 20].decode("utf-8", errors="ignore")
     reader = csv.reader(io.StringIO(head, newline=""), delimiter=delimiter)
-    try:
-        return next(reader), reader.line_num
-    except csv.Error as error:
-        raise Refusal("the header is not well formed", "give one line of column names") from error
+    rows: list[tuple[list[str], int]] = []
+    with suppress(csv.Error):
+        rows.extend((row, reader.line_num) for row in itertools.islice(reader, most))
+    return rows
 
 
-def _is_even(head: str, delimiter: str) -> bool:
-    """Whether the first rows have as many cells as the header; the last of them may be cut off."""
-    reader = csv.reader(io.StringIO(head, newline=""), delimiter=delimiter)
-    try:
-        widths = [len(row) for row in itertools.islice(reader, _FIRST_ROWS) if row]
-    except csv.Error:
-        return False
-    return len(set(widths if len(widths) < 3 else widths[:-1])) == 1
+def _is_even(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether rows have as many cells as the header, and several; the last may be cut off."""
+    widths = {len(row) for row in (rows if len(rows) < 3 else rows[:-1])}
+    return len(widths) == 1 and widths != {1}

@@ -25,10 +25,9 @@ _CHUNK: Final = 1 << 13
 
 
 def hashed(values: Sequence[str] | np.ndarray[Any, Any]) -> UintArray:
-    """A hash of each text or number, shape (k,), the same on every machine.
+    """A hash of each text or number (neither NaN nor -0), shape (k,), the same on every machine.
 
-    Texts are hashed by SipHash-2-4 first, numbers taken as they are (neither NaN nor -0). It is
-    what `pandas.util.hash_array` gives, without the time that pandas takes to import.
+    It is what `pandas.util.hash_array` gives, without the time that pandas takes to import.
     """
     hashes = [np.empty(0, dtype=np.uint64)]
     for start in range(0, len(values), _CHUNK):
@@ -88,19 +87,10 @@ def _turned(word: UintArray, by: int) -> UintArray:
 
 
 def record_ties(parts: Iterable[UintArray]) -> UintArray:
-    """One number for each person from the hashes of the parts of their record.
+    """One number for each person from the hashes of the parts of their record, shape (n,) each.
 
-    Parameters
-    ----------
-    parts
-        Shape (n,) each, from `hashed`; equal where two people are equal.
-
-    Returns
-    -------
-    UintArray
-        Shape (n,). Copies of one record are counted, and each copy has a number of its own: people
-        of one record may change places, but a method that chooses by these numbers must not take
-        all of them or none.
+    Copies of one record are counted, and each has a number of its own: people of one record may
+    change places, but a method that chooses by these numbers must not take all of them or none.
     """
     record = reduce(_joined, parts)
     copy = np.zeros(record.size, dtype=np.uint64)
@@ -117,14 +107,9 @@ def _joined(one: UintArray, other: UintArray) -> UintArray:
 
 
 def keyed_order(tie: UintArray, key: int) -> IntArray:
-    """Positions of people in the order that a key makes of their numbers, shape (n,).
+    """Positions of people in the order that a key makes of numbers from `record_ties`.
 
-    Parameters
-    ----------
-    tie
-        Shape (n,): from `record_ties`.
-    key
-        Not negative. Another one makes an order that has nothing to do with this.
+    Another key, not negative, makes an order that has nothing to do with this.
 
     References
     ----------

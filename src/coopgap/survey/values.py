@@ -43,10 +43,9 @@ def read_numbers(
 ) -> tuple[list[float | None], str]:
     """The distinct values of a column as numbers, None where one is none; and why they cannot be.
 
-    Decimal commas are read where some number cannot be one of thousands. A mark that may be either
-    is a problem: 1.234 in a file with decimal commas elsewhere (in the column `commas_in`), 1,234
-    in one without, and in a file that is not parted by commas points that all stand before three
-    digits, among whole numbers that all have fewer than four.
+    A mark that may be one of thousands is a problem: 1.234 in a file with decimal commas elsewhere
+    (in the column `commas_in`), 1,234 in one without, and where no comma parts cells points that
+    all stand before three digits, among whole numbers that all have fewer than four.
     """
     numbers, problem = [as_number(value) for value in values], ""
     texts = [value.strip() for value in values if isinstance(value, str)]
@@ -120,11 +119,7 @@ def is_sentinel(code: str) -> bool:
 
 
 def reads_as_missing(text: str, *, label: bool) -> bool:
-    """Whether a text says, in English, Spanish, French or Portuguese, that there is no answer.
-
-    Labels may say it in a sentence. Answers must be nothing else, since what a respondent said may
-    not be taken for a code.
-    """
+    """Whether a text says that there is no answer; a label may, not a respondent, in a sentence."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     plain = plain.strip().casefold()
     if _CODES.fullmatch(plain):
@@ -165,14 +160,14 @@ def labelled_missing(raw: RawTable, column: str) -> BoolArray:
 
 _OFTEN: Final = 10
 _TIMES: Final = 3
+"""Far oftener: so many people at least, and so many times the commonest neighbour's."""
 
 
 def stands_out(numbers: FloatArray, counts: IntArray, among: BoolArray) -> BoolArray:
     """Which of `among` lie beyond all other numbers, or stand far oftener than their neighbours.
 
-    Shapes (k,): distinct numbers (NaN for what is none), how often each stands, and which have the
-    shape of a missing code. A neighbour is one of the two next numbers on either side; far oftener
-    is ten times at least, and three times as often as the commonest of them.
+    Shapes (k,): distinct numbers (NaN for what is none), how often each stands, and which may be a
+    missing code. Neighbours are the two next numbers on either side.
     """
     rest = np.isfinite(numbers) & ~among & (counts > 0)
     others, times = numbers[rest], counts[rest]

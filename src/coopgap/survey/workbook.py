@@ -48,16 +48,12 @@ def read_workbook(path: str, wanted: Sequence[str] | None) -> pa.Table:
     rows = [[*row[:width], *[None] * (width - len(row))] for row in below]
     labels, n_labels = _labels(header, rows)
     cells = {name: [row[place] for row in rows[n_labels:]] for name, place in places.items()}
-    commas = (
-        name
-        for name, column in cells.items()
-        if shows_commas({cell for cell in column if isinstance(cell, str)})
-    )
+    texts = {name: {cell for cell in cells[name] if isinstance(cell, str)} for name in cells}
     notes = {
         "labels": labels,
         "label_rows": n_labels,
         "sheet": title if len(parts) > 1 else "",
-        "decimal_commas": next(commas, ""),
+        "decimal_commas": next((name for name in texts if shows_commas(texts[name])), ""),
     }
     table = pa.table({name: _column(column) for name, column in cells.items()})
     return with_notes(table, notes)
@@ -95,7 +91,7 @@ def _is_blank(cell: Any) -> bool:
 def _header(sheet: Any) -> tuple[str, ...]:
     """Names in the first filled row of a sheet; none if it is empty."""
     for row in _filled(sheet):
-        names = ["" if _is_blank(cell) else _text(cell).strip() for cell in row]
+        names = [_text(cell).strip() for cell in row]
         while not names[-1]:
             names.pop()
         return tuple(names)
@@ -138,22 +134,20 @@ def _labels(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> tuple[dict[
         return {}, 0
 
     def below(n_rows: int) -> list[set[str]]:
-        return [{_shown(row[place]) for row in rows[n_rows:]} for place in range(len(header))]
+        return [{_text(row[place]) for row in rows[n_rows:]} for place in range(len(header))]
 
-    return label_rows(header, [[_shown(cell) for cell in row] for row in rows[:2]], below)
-
-
-def _shown(cell: Any) -> str:
-    return "" if cell is None else _text(cell)
+    return label_rows(header, [[_text(cell) for cell in row] for row in rows[:2]], below)
 
 
 def _text(cell: Any) -> str:
-    """A cell as text: numbers in their plain form, dates as ISO."""
+    """A cell as text: numbers in their plain form, dates as ISO, nothing for an empty one."""
     if isinstance(cell, datetime.datetime) and cell.time() == datetime.time():
         cell = cell.date()
     if isinstance(cell, datetime.date | datetime.time):
         return cell.isoformat()
-    return normalise(cell) if isinstance(cell, bool | int | float) else str(cell)
+    if isinstance(cell, bool | int | float):
+        return normalise(cell)
+    return "" if cell is None else str(cell)
 
 
 def _column(cells: Iterable[Any]) -> pa.Array:

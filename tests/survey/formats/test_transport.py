@@ -12,21 +12,16 @@ import pytest
 
 from coopgap.app import cli
 from coopgap.app.plan import make_plan
-from coopgap.core.errors import SurveyError
 from coopgap.fit import main
 from coopgap.report.plan import plan_text
 from coopgap.survey.read import read_table
+
+from ..reading import cells, refusal
 
 HERE = Path(__file__).parent
 VERSIONS = (5, 8)
 STOOD_IN = 123_456_789_012_345.0
 """A number whose bytes a test replaces by those of a missing value."""
-
-
-def cells(raw, column):
-    answers = raw.answers(column)
-    values = [*answers.values, None]
-    return [values[place] for place in answers.index]
 
 
 def lettered(raw):
@@ -49,13 +44,6 @@ def with_letters(path, letters):
         content = content.replace(mark, letter.encode().ljust(8, b"\0"), 1)
     path.write_bytes(content)
     return path
-
-
-def refusal(path, columns=None):
-    with pytest.raises(SurveyError) as caught:
-        read_table(path, columns)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
 
 
 @pytest.mark.usefixtures("in_process")

@@ -10,9 +10,10 @@ import openpyxl
 import pandas as pd
 import pytest
 
-from coopgap.core.errors import SurveyError
 from coopgap.survey.draft import draft_study
 from coopgap.survey.read import read_table
+
+from ..reading import cells, refusal
 
 
 @pytest.fixture(autouse=True)
@@ -36,21 +37,6 @@ def write(folder, **sheets):
     path = folder / "survey.xlsx"
     book.save(path)
     return path
-
-
-def cells(path, column):
-    answers = read_table(path, [column]).answers(column)
-    values = [*answers.values, None]
-    return [values[place] for place in answers.index]
-
-
-def refusal(path, columns=None):
-    with pytest.raises(SurveyError) as caught:
-        read_table(path, columns)
-    message = str(caught.value)
-    assert "\n" not in message
-    assert message.startswith(str(path))
-    return message
 
 
 def change(path, part, old, new):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -46,17 +46,9 @@ COOPERATIVE_SHARES = (0.30, 0.40, 0.15, 0.08, 0.07)
 
 @dataclass(frozen=True, kw_only=True)
 class Example:
-    """An example survey, what it was made from, and the gaps that are true in it.
+    """An example survey, the model as used, and the people that were drawn before they answered.
 
-    Attributes
-    ----------
-    columns
-        Answers by column, one row a person: members in person, non-members in person, non-members
-        by phone.
-    model
-        The declared model, as used: calibrated thresholds and gaps in calibrated mode.
-    people
-        Everything that was drawn of them but their answers.
+    One row a person: members in person, non-members in person, non-members by phone.
     """
 
     columns: Mapping[str, Answers]
@@ -72,22 +64,16 @@ class Example:
             text = isinstance(answers.values[0], str)
             values = np.array(answers.values, dtype=object if text else np.int64)
             column, absent = pd.Series(values[answers.index]), answers.index < 0
-            return (
-                column.astype("string" if text else "Int64").mask(absent)
-                if absent.any()
-                else column
-            )
+            with_gaps = column.astype("string" if text else "Int64").mask(absent)
+            return with_gaps if absent.any() else column
 
         return pd.DataFrame({name: series(answers) for name, answers in self.columns.items()})
 
     @cached_property
     def truth(self) -> pd.DataFrame:
-        """Gaps by outcome, group, quantity and category.
+        """Conditional gaps as declared, and gaps standardised over members, zones integrated.
 
-        `log_odds` rows are the declared conditional gaps by region; `risk_difference` rows are
-        standardised over the members' covariates in this survey, zones integrated over their
-        distribution. In calibrated mode the printed totals are exact, so the truth describes the
-        survey only approximately.
+        In calibrated mode the printed totals are exact, so the truth holds only approximately.
         """
         return _truth(self.people, self.model)
 
@@ -99,20 +85,10 @@ def make_example(
     mode: Literal["calibrated", "free"] = "calibrated",
     model: ExampleModel = DEFAULT,
 ) -> Example:
-    """Make an example survey.
+    """Make an example survey of n people in person, and in proportion by phone: 250 for 2,007.
 
-    Parameters
-    ----------
-    n
-        People interviewed in person, members and non-members in the printed proportion; phone
-        interviews come on top, 250 for 2,007.
-    seed
-        The same seed gives the same survey.
-    mode
-        `calibrated`: the printed totals exactly, only for the printed n. `free`: the same model
-        with totals left to vary, for an n of 100 or more.
-    model
-        The declared model.
+    `calibrated` has the printed totals exactly, for the printed n alone; in `free` mode totals of
+    the same model vary, for an n of 100 or more. The same seed gives the same survey.
     """
     total = printed.N_MEMBER + printed.N_COMPARISON
     exact = mode == "calibrated"
@@ -203,10 +179,7 @@ def _truth(people: People, model: ExampleModel) -> pd.DataFrame:
 
 
 def _person_gaps(people: People, outcome: OutcomeModel, model: ExampleModel) -> FloatArray:
-    """Each person's true gap at each threshold, shape (J - 1, n), in person, zones integrated.
-
-    Gauss-Hermite quadrature over a normal with the zones' standard deviation.
-    """
+    """Each person's true gap at each threshold, shape (J - 1, n), in person, zones integrated."""
     nodes, weights = np.polynomial.hermite_e.hermegauss(21)
     weights = weights / weights.sum()
     in_person = replace(people, phone=np.zeros(people.n, dtype=np.bool_))
@@ -249,34 +222,27 @@ VALUE_LABELS: dict[str, dict[int | float, str]] = {
     "trusted_person": YES_NO,
     "neighbours": YES_NO,
 }
+EXTENSIONS = (".csv", ".parquet", ".sav", ".dta")
 FILE_LABEL = f"{EXAMPLE}: coopgap example survey, not a survey of Peru"
 
 
-def _csv(frame: pd.DataFrame, path: Path) -> None:
-    frame.to_csv(path, index=False, encoding="utf-8", lineterminator="\n")
-
-
-def _parquet(frame: pd.DataFrame, path: Path) -> None:
-    frame.to_parquet(path, index=False, engine="pyarrow", write_page_checksum=True)
-
-
-def _spss(frame: pd.DataFrame, path: Path) -> None:
+def _write(frame: pd.DataFrame, path: Path) -> None:
+    """By the path's extension, with labels where the format has them."""
     import pyreadstat
 
-    pyreadstat.write_sav(_plain(frame), str(path), file_label=FILE_LABEL[:64], **_labels(frame))
-
-
-def _stata(frame: pd.DataFrame, path: Path) -> None:
-    import pyreadstat
-
-    pyreadstat.write_dta(_plain(frame), str(path), file_label=FILE_LABEL[:80], **_labels(frame))
-
-
-def _labels(frame: pd.DataFrame) -> dict[str, Any]:
-    return {
+    labels: dict[str, Any] = {
         "column_labels": [f"{LABELS[name]} [{EXAMPLE}]" for name in frame.columns],
         "variable_value_labels": VALUE_LABELS,
     }
+    match path.suffix.lower():
+        case ".csv":
+            frame.to_csv(path, index=False, encoding="utf-8", lineterminator="\n")
+        case ".parquet":
+            frame.to_parquet(path, index=False, engine="pyarrow", write_page_checksum=True)
+        case ".sav":
+            pyreadstat.write_sav(_plain(frame), str(path), file_label=FILE_LABEL[:64], **labels)
+        case _:
+            pyreadstat.write_dta(_plain(frame), str(path), file_label=FILE_LABEL[:80], **labels)
 
 
 def _plain(frame: pd.DataFrame) -> pd.DataFrame:
@@ -287,19 +253,9 @@ def _plain(frame: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-EXTENSIONS: dict[str, Callable[[pd.DataFrame, Path], None]] = {
-    ".csv": _csv,
-    ".parquet": _parquet,
-    ".sav": _spss,
-    ".dta": _stata,
-}
-"""Writers by extension."""
-
-
 def write_example(frame: pd.DataFrame, path: Path) -> None:
     """Write `Example.data` by the path's extension; the file appears whole or not at all."""
-    writer = EXTENSIONS.get(path.suffix.lower())
-    if writer is None:
+    if path.suffix.lower() not in EXTENSIONS:
         found, allowed = "cannot write this kind of file", f"allowed: {', '.join(EXTENSIONS)}"
         raise OutputError(str(path), found, allowed)
     if path.is_dir():
@@ -311,5 +267,5 @@ def write_example(frame: pd.DataFrame, path: Path) -> None:
         raise OutputError(str(path), "cannot be written", allowed) from error
     with folder:
         whole = Path(folder.name) / path.name
-        writer(frame, whole)
+        _write(frame, whole)
         whole.replace(path)

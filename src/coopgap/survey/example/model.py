@@ -1,13 +1,10 @@
 """What the example survey is made of: the margins that are printed, and the model that is declared.
 
 The margins are of What Difference Do Cooperatives Make? Peru (ICRG / OCDC), Tables 1 to 3, Figure 1
-and the section on social benefits; the calibrated survey reproduces them. Shares of trust, trusted
-person and neighbours are printed in percent; the counts are the nearest whole people of 1,004 and
-1,003.
-
-Everything else is invented and declared here, the one place where the survey's truth is written
-down: how covariates go together, the non-members' classes, every dependence of an outcome on a
-covariate, the gaps by region and the shift of the phone interviews. Nothing of it is a finding.
+and the section on social benefits; counts of shares printed in percent are the nearest whole people
+of 1,004 and 1,003. Everything else is invented here, where the survey's truth is written down: how
+covariates go together, what an outcome depends on, the gaps by region, the shift of the phone
+interviews. Nothing of it is a finding.
 
 An outcome follows a cumulative logit: P(Y >= j) = logistic(eta - threshold_j) with
 eta = covariates + zone + member * (gap of the region + zone gap) + phone * mode shift.
@@ -64,19 +61,10 @@ DEPARTMENTS: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutcomeModel:
-    """One outcome, on the log-odds scale; higher is a higher level.
+    """One outcome, on the log-odds scale: thresholds, and what moves it to higher levels.
 
-    Attributes
-    ----------
-    thresholds
-        J - 1 increasing thresholds.
-    age, female, region, education
-        Of the six age bands from the youngest, of women against men, of the regions in the order
-        of `REGION_NAMES`, of the four steps from the lowest.
-    gap
-        True conditional log-odds gap between members and non-members, by region.
-    mode_shift
-        Answers by phone against answers in person.
+    By age band from the youngest, women against men, region in the order of `REGION_NAMES`, step
+    of education from the lowest; members' true gap by region; answers by phone against in person.
     """
 
     thresholds: tuple[float, ...]
@@ -90,18 +78,10 @@ class OutcomeModel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExampleModel:
-    """Everything that is declared and not printed.
+    """Everything that is declared and not printed: outcomes by column, and what lies behind them.
 
-    Attributes
-    ----------
-    outcomes
-        By column name.
-    zone_sd, zone_gap_sd
-        Standard deviations of the zones' intercepts and of the zones' gaps, log-odds.
-    education_thresholds, education_age, education_region, education_member
-        Cumulative logit of the education step.
-    phone_age, phone_region
-        Shares of the phone interviews: younger and more in Lima than the in-person non-members.
+    Zones' intercepts and gaps have standard deviations on the log-odds scale; education is a
+    cumulative logit; phone interviews are younger and more in Lima than in-person non-members.
     """
 
     outcomes: Mapping[str, OutcomeModel] = field(default_factory=dict)

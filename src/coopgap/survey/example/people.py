@@ -19,17 +19,7 @@ AGE_ENDS = np.array([24, 34, 44, 54, 64, 90])
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class People:
-    """n people as codes; every array has shape (n,).
-
-    Attributes
-    ----------
-    band
-        Age band, 0 to 5.
-    age
-        Years.
-    region, department, zone
-        From 0; zones nest in departments, departments in regions.
-    """
+    """n people as codes from 0, age in years too; zones nest in departments, these in regions."""
 
     member: BoolArray
     phone: BoolArray
@@ -55,18 +45,13 @@ def logistic(eta: FloatArray) -> FloatArray:
 def draw_people(
     rng: np.random.Generator, model: ExampleModel, sizes: tuple[int, int, int], *, exact: bool
 ) -> People:
-    """Draw as many members, non-members in person and non-members by phone.
-
-    `exact`: the two in-person groups have the printed totals of age, sex and region; else totals
-    vary around them.
-    """
+    """Draw members, non-members in person and by phone; `exact`: with the printed totals."""
+    by_phone = (model.phone_age, printed.SEXES[1], model.phone_region)
+    margins = [*zip(printed.AGES, printed.SEXES, printed.REGIONS, strict=True), by_phone]
     blocks = [
-        _block(rng, size, printed.AGES[side], printed.SEXES[side], printed.REGIONS[side], exact)
-        for side, size in enumerate(sizes[:2])
+        [_drawn(rng, size, margin, exact=exact and block is not by_phone) for margin in block]
+        for size, block in zip(sizes, margins, strict=True)
     ]
-    blocks.append(
-        _block(rng, sizes[2], model.phone_age, printed.SEXES[1], model.phone_region, exact=False)
-    )
     band, female, region = (np.concatenate(part) for part in zip(*blocks, strict=True))
     member = np.repeat([True, False, False], sizes)
     phone = np.repeat([False, False, True], sizes)
@@ -85,27 +70,20 @@ def draw_people(
     )
 
 
-def _block(
-    rng: np.random.Generator,
-    size: int,
-    age: tuple[float, ...],
-    sex: tuple[float, ...],
-    region: tuple[float, ...],
-    exact: bool,
-) -> tuple[IntArray, IntArray, IntArray]:
-    def column(margin: tuple[float, ...]) -> IntArray:
-        weights = np.asarray(margin, dtype=np.float64)
-        if exact:
-            codes = np.repeat(np.arange(weights.size), weights.astype(np.int64))
-            return rng.permutation(codes).astype(np.int64)
-        return rng.choice(weights.size, size=size, p=weights / weights.sum()).astype(np.int64)
-
-    return column(age), column(sex), column(region)
+def _drawn(
+    rng: np.random.Generator, size: int, margin: tuple[float, ...], *, exact: bool
+) -> IntArray:
+    weights = np.asarray(margin, dtype=np.float64)
+    if exact:
+        codes = np.repeat(np.arange(weights.size), weights.astype(np.int64))
+        return rng.permutation(codes).astype(np.int64)
+    return rng.choice(weights.size, size=size, p=weights / weights.sum()).astype(np.int64)
 
 
 def _zones(rng: np.random.Generator, region: IntArray, side: IntArray) -> IntArray:
     """Spread the people of each group and region evenly over the region's zones."""
-    owner = np.repeat([REGION_NAMES.index(name) for _, name, _ in DEPARTMENTS], _n_zones())
+    n_zones = [number for _, _, number in DEPARTMENTS]
+    owner = np.repeat([REGION_NAMES.index(name) for _, name, _ in DEPARTMENTS], n_zones)
     zone = np.empty(region.size, dtype=np.int64)
     for place in range(len(REGION_NAMES)):
         zones = np.flatnonzero(owner == place)
@@ -117,10 +95,6 @@ def _zones(rng: np.random.Generator, region: IntArray, side: IntArray) -> IntArr
     return zone
 
 
-def _n_zones() -> list[int]:
-    return [n for _, _, n in DEPARTMENTS]
-
-
 def _education(
     rng: np.random.Generator,
     model: ExampleModel,
@@ -130,25 +104,19 @@ def _education(
 ) -> IntArray:
     eta = np.asarray(model.education_age)[band] + np.asarray(model.education_region)[region]
     latent = eta + model.education_member * member + rng.logistic(size=band.size)
-    step: IntArray = np.searchsorted(model.education_thresholds, latent).astype(np.int64)
-    return step
+    return np.asarray(np.searchsorted(model.education_thresholds, latent), dtype=np.int64)
 
 
 def draw_zones(rng: np.random.Generator, model: ExampleModel, n_zones: int) -> Zones:
     """Draw intercepts and gaps of the zones for one outcome."""
-    return (
-        rng.normal(0.0, 1.0, n_zones) * model.zone_sd,
-        rng.normal(0.0, 1.0, n_zones) * model.zone_gap_sd,
-    )
+    intercepts = rng.normal(0.0, 1.0, n_zones) * model.zone_sd
+    return intercepts, rng.normal(0.0, 1.0, n_zones) * model.zone_gap_sd
 
 
 def linear_predictor(
     people: People, outcome: OutcomeModel, zones: Zones | None, member: BoolArray
 ) -> FloatArray:
-    """Log-odds of each person, thresholds aside, as if `member` were their membership.
-
-    `member` is of shape (n,) or one value for everybody; without `zones` those are left out.
-    """
+    """Log-odds of each person, thresholds aside, as if `member` were their membership."""
     eta = (
         np.asarray(outcome.age)[people.band]
         + outcome.female * people.female
@@ -165,8 +133,7 @@ def linear_predictor(
 def calibrate(people: People, name: str, outcome: OutcomeModel, zones: Zones) -> OutcomeModel:
     """Shift thresholds, then the gaps by one amount, so that expected shares are the printed ones.
 
-    Thresholds (of the classes all of them, of other outcomes by one common shift) give members the
-    printed shares, and gaps give non-members theirs where the report prints them.
+    Thresholds give members their shares, gaps give non-members theirs where they are printed.
     """
     in_person = ~people.phone
     eta = linear_predictor(people, outcome, zones, people.member)
@@ -205,11 +172,7 @@ def _threshold(eta: FloatArray, share: float) -> float:
 
 
 def cut_to_totals(people: People, name: str, outcome: OutcomeModel, latent: FloatArray) -> IntArray:
-    """Levels from latent values, with exactly the printed totals where totals are printed.
-
-    The people nearest to a threshold are those whose level moves, so that the latent order, and
-    with it every dependence, stays.
-    """
+    """Levels from latent values with exactly the printed totals: the latent order stays."""
     levels = np.searchsorted(outcome.thresholds, latent).astype(np.int64)
     members = np.flatnonzero(people.member)
     if name == "ses_class":
