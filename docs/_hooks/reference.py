@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import inspect
+import operator
 import re
 import textwrap
 import tomllib
@@ -12,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import coopgap
 from coopgap.app.cli import COMMANDS
 from coopgap.checks.registry import Cost, Scope, checks, parts
 from coopgap.core import vocabulary
@@ -122,6 +124,48 @@ def _help(action: argparse.Action) -> str:
     return text[:1].upper() + text[1:] + ("." if text else "")
 
 
+def python(*names: str, inherited: bool = False) -> str:
+    """Public names for mkdocstrings, a function with the class of what it returns."""
+    blocks, shown = [], set()
+    for name in names:
+        value = operator.attrgetter(name)(coopgap)
+        blocks.append(_documented(value, f"coopgap.{name}", inherited=inherited))
+        _told.add(name)
+        made = _returned(value)
+        if made is not None and made.__name__ not in (*coopgap.__all__, *shown):
+            shown.add(made.__name__)
+            blocks.append(_documented(made, made.__name__, inherited=inherited))
+    return "\n\n".join(blocks)
+
+
+_told: set[str] = set()
+"""Public names that a page has."""
+
+
+def untold() -> set[str]:
+    """Public names that no page has so far."""
+    public = {*coopgap.__all__} - {"__version__", "checks", "datasets"}
+    for module in (coopgap.checks, coopgap.datasets):
+        public |= {f"{module.__name__.partition('.')[2]}.{name}" for name in module.__all__}
+    return public - _told
+
+
+def _documented(value: Any, heading: str, *, inherited: bool) -> str:
+    options = [f'heading: "{heading}"', f'toc_label: "{heading.removeprefix("coopgap.")}"']
+    options += ["inherited_members: true"] if inherited else []
+    lines = [f"::: {value.__module__}.{value.__qualname__}", "    options:"]
+    return "\n".join([*lines, *(f"      {one}" for one in options)])
+
+
+def _returned(value: Any) -> type | None:
+    """The class of ours that a function gives, by its annotation."""
+    name = getattr(value, "__annotations__", {}).get("return")
+    made = getattr(value, "__globals__", {}).get(name) if isinstance(name, str) else None
+    if made is None and name == "Run":
+        made = coopgap.Run
+    return made if isinstance(made, type) and made.__module__.startswith("coopgap") else None
+
+
 def checks_in_short() -> str:
     """Every check with its question."""
     return check_dictionary()
@@ -191,6 +235,6 @@ FUNCTIONS = {
     one.__name__: one
     for one in (
         *(keys, method_keys, columns, vocabularies, extensions, formats, commands),
-        *(checks_in_short, checks_in_full, glossary),
+        *(checks_in_short, checks_in_full, glossary, python),
     )
 }

@@ -69,6 +69,11 @@ def test_the_commands_are_those_of_the_parser(page):
         assert f"`{option}`" in text
 
 
+def test_every_public_name_has_an_entry(page):
+    assert "::: coopgap.run\n" in page("reference/python.md")
+    assert sys.modules["reference"].untold() == set()
+
+
 def test_coverage_is_the_committed_table(page):
     folder = ROOT / "tests" / "coverage"
     sys.path.insert(0, str(folder))
