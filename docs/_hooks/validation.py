@@ -23,13 +23,13 @@ def _packages(text: str) -> list[str]:
 
 
 def _subject(text: str) -> str:
-    """The comment at the top of a script."""
+    """The first sentence of the comment at the top of a script."""
     lines = []
     for line in text.splitlines():
         if not line.startswith("#"):
             break
         lines.append(line.lstrip("# "))
-    return " ".join(lines)
+    return " ".join(lines).partition(". ")[0].rstrip(".")
 
 
 def _count(value: Any) -> int:
@@ -158,7 +158,7 @@ def validation() -> str:
             ", ".join(f"`{name}`" for name in _packages(text)) or "base",
             f"{_count(json.loads(path.read_text(encoding='utf-8'))):,}",
             " to ".join(ends) or "–",
-            ", ".join(f"`{place}`" for place in held),
+            ", ".join(f"`{Path(place).name}`" for place in held),
         )
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)

@@ -163,7 +163,7 @@ def test_validation_is_read_off_the_tests(page):
         assert f"| `{path.stem}.R` |" in text
     (line,) = re.findall(r"\| `matching\.R` .*", text)
     assert "`MatchIt`" in line
-    assert "`matching/test_against_r.py`" in line
+    assert "`test_against_r.py`" in line
     assert "1e-8" in line
 
 
