@@ -139,6 +139,19 @@ def test_coefficients(run, matched):
         assert tidy[own].to_numpy() == pytest.approx(rows[theirs].to_numpy(float), **SAME)
 
 
+def test_a_run_under_brooms_names(run, example):
+    tidy, glance = run.tidy(), run.glance()
+    fit = cg.ordinal(FORMULA, example, vcov={"CR1": "zone"}, free=["member"])
+    own = tidy[tidy["family"] == "adjusted_ordinal"]
+    assert list(own)[3:] == list(fit.tidy())
+    expected = fit.tidy().set_index("term").loc[own["term"]]
+    assert own["conf_low"].to_numpy() == pytest.approx(expected["conf_low"].to_numpy(), **SAME)
+    row = glance.set_index("family").loc["adjusted_ordinal"]
+    assert (row["n_obs"], row["n_clusters"], row["vcov"]) == (len(example), 100, "cluster CR1")
+    assert glance["family"].is_unique
+    assert {*glance["family"]} == {*run.coefficients["family"]}
+
+
 def test_balance(run, matched):
     keys = ["covariate", "level"]
     expected = run.balance[run.balance["group"] == "all"].set_index(keys).sort_index()

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+import statsmodels.formula.api as smf
 
 import coopgap as cg
 
@@ -107,6 +108,39 @@ def test_maketables_reads_fits(wine):
     assert found.coef_table(fit).loc["contact=yes", "b"] == fit.tidy().loc[1, "estimate"]
     assert found.stat(fit, "N") == len(wine)
     assert found.default_stat_keys(fit) == ["N"]
+
+
+def test_example_data_are_marked_wherever_they_go(example):
+    """A survey that says so in every row is marked, whatever was done with it."""
+    m = cg.match(example, "member ~ sex", exact=["region"], method="exact")
+    fit = cg.ordinal("ses_class ~ member", m.data, weights="match_weight")
+    g = cg.gap(fit, "member")
+    for text in (m.summary(), fit.summary()):
+        assert "EXAMPLE DATA" in text
+    for frame in (
+        g.to_frame(),
+        m.balance(),
+        cg.checks.e_value(g),
+        cg.checks.rosenbaum(m, "trusts"),
+    ):
+        assert set(frame["source"]) == {"EXAMPLE DATA"}
+    for figure in (g.plot(), m.love_plot()):
+        assert "EXAMPLE DATA" in {text.get_text() for text in figure.texts}
+    theirs = smf.logit("trusts ~ member", example).fit(disp=0)
+    assert set(cg.gap(theirs, "member").to_frame()["source"]) == {"EXAMPLE DATA"}
+    own = cg.gap(cg.logit("trusts ~ member", example.drop(columns="provenance")), "member")
+    assert set(own.to_frame()["source"]) == {""}
+    assert own.plot().texts[0].get_text() == "trusts"
+    mixed = example.assign(provenance=example["provenance"].where(example.index > 0, "real"))
+    with pytest.raises(cg.InputError, match="example rows and real rows may not be mixed"):
+        cg.logit("trusts ~ member", mixed)
+
+
+def test_a_files_name_comes_along(tmp_path, wine):
+    path = tmp_path / "wine.csv"
+    wine.to_csv(path, index=False)
+    fit = cg.ordinal("rating ~ contact", cg.read_survey(path))
+    assert set(cg.gap(fit, "contact").to_frame()["source"]) == {"wine.csv"}
 
 
 def test_fits_show_themselves(wine, example):

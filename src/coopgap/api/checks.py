@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from coopgap.api.gaps import Gap
+from coopgap.api.gaps import Gap, sample_of
 from coopgap.api.matched import Matched
-from coopgap.api.targets import sample_of
-from coopgap.checks.context import GapContext
+from coopgap.checks.context import Context
 from coopgap.checks.e_values import e_values
 from coopgap.checks.registry import Unanswered
 from coopgap.checks.registry import checks as every_check
@@ -20,7 +20,8 @@ from coopgap.checks.rosenbaum_bounds import rosenbaum as rosenbaum_bounds
 from coopgap.core.errors import NotEstimable
 from coopgap.core.estimate import Keys, SensitivityRow, to_frame
 from coopgap.core.vocabulary import Check
-from coopgap.families.sample import require_matched
+from coopgap.families.estimate import Estimate
+from coopgap.families.sample import Sample, require_matched
 from coopgap.families.sets import estimate_linear
 from coopgap.families.shares import estimate_shares
 
@@ -84,11 +85,8 @@ def e_value(gap: Gap, category: str = "") -> pd.DataFrame:
     if category:
         gap.at(category)
     nobody = np.zeros(0, dtype=np.int64)  # the estimate alone is looked at
-    context = GapContext(
-        keys=replace(estimate.keys, at=category),
-        sample=sample_of(nobody > 0, nobody, estimate.keys.levels, np.zeros(0)),
-        headline=estimate,
-    )
+    sample = sample_of(nobody > 0, nobody, estimate.keys.levels, np.zeros(0))
+    context = _context(replace(estimate.keys, at=category), sample, estimate)
     return _table(Check.E_VALUE, e_values, context)
 
 
@@ -129,8 +127,8 @@ def rosenbaum(matched: Matched, outcome: str) -> pd.DataFrame:
     """
     sample = matched.of_outcome(outcome)
     require_matched(sample)
-    keys = Keys(model="", outcome=outcome, source="", levels=sample.rows.levels)
-    context = GapContext(keys=keys, sample=sample, headline=estimate_shares(sample).named(keys))
+    keys = Keys(model="", outcome=outcome, source=matched.source, levels=sample.rows.levels)
+    context = _context(keys, sample, estimate_shares(sample).named(keys))
     return _table(Check.ROSENBAUM, rosenbaum_bounds, context)
 
 
@@ -170,14 +168,30 @@ def robustness_value(matched: Matched, outcome: str, *, cluster: str | None = No
     """
     sample = matched.of_outcome(outcome, cluster)
     require_matched(sample)
-    keys = Keys(model="", outcome=outcome, source="", levels=sample.rows.levels)
-    found = estimate_linear(sample).named(keys)
-    context = GapContext(keys=keys, sample=sample, headline=found, estimates=(found,))
+    keys = Keys(model="", outcome=outcome, source=matched.source, levels=sample.rows.levels)
+    context = _context(keys, sample, estimate_linear(sample).named(keys))
     return _table(Check.ROBUSTNESS_VALUE, robustness_values, context)
 
 
+_NONE: Any = None
+"""In place of a study, a survey and a model: a check of one gap looks at none of them."""
+
+
+def _context(keys: Keys, sample: Sample, headline: Estimate) -> Context:
+    """What a check of one gap is given."""
+    return Context(
+        keys=keys,
+        study=_NONE,
+        survey=_NONE,
+        spec=_NONE,
+        sample=sample,
+        headline=headline,
+        estimates=(headline,),
+    )
+
+
 def _table(
-    name: Check, make: Callable[[GapContext], Iterator[SensitivityRow]], context: GapContext
+    name: Check, make: Callable[[Context], Iterator[SensitivityRow]], context: Context
 ) -> pd.DataFrame:
     try:
         return to_frame("sensitivity", [replace(row, check=name) for row in make(context)])

@@ -10,18 +10,48 @@ import pandas as pd
 
 from coopgap.core.arrays import BoolArray, FloatArray, IntArray, UintArray
 from coopgap.core.errors import InputError
+from coopgap.core.vocabulary import EXAMPLE
 from coopgap.survey.numeric import Numeric, numeric
-from coopgap.survey.raw import Columns, Refusal, as_frame, choose
+from coopgap.survey.raw import MARK, Columns, Refusal, choose, from_dataframe
 from coopgap.survey.records import ModelRows
 from coopgap.survey.ties import hashed, record_ties
 
 
 def table(data: Columns) -> pd.DataFrame:
-    """A table of any library as pandas has it; a SurveyError says why it is none."""
-    try:
-        return as_frame(data)
-    except Refusal as refusal:
-        raise InputError(type(data).__name__, refusal.found, refusal.allowed) from refusal
+    """A table of any library as a DataFrame, one of pandas as it stands; refused where it is none.
+
+    Categories stay where the table says that they have an order; others become text.
+    """
+    name = type(data).__name__
+    if isinstance(data, pd.DataFrame):
+        frame = data
+    elif isinstance(data, Mapping):
+        try:
+            frame = pd.DataFrame(dict(data))
+        except ValueError as error:
+            found = "the columns differ in length"
+            raise InputError(name, found, "give one value a person") from error
+    elif hasattr(data, "__arrow_c_stream__"):
+        import pyarrow as pa
+
+        made = pa.RecordBatchReader.from_stream(data).read_all()
+        frame = made.to_pandas()
+        for column in made.schema:
+            if pa.types.is_dictionary(column.type) and not column.type.ordered:
+                # Their order is that of who came first.
+                frame[column.name] = frame[column.name].astype(object)
+    else:
+        raise InputError(name, "this is no table", "give a DataFrame, an Arrow table or columns")
+    if not frame.size:
+        raise InputError(name, "there are no rows", "give one row a person")
+    return frame
+
+
+def source_of(frame: pd.DataFrame) -> str:
+    """EXAMPLE DATA where every row says so, else the file's name as `read_survey` notes it."""
+    if MARK in frame.columns and from_dataframe(frame[[MARK]]).is_example:
+        return EXAMPLE
+    return str(frame.attrs.get("source", ""))
 
 
 def require_columns(frame: pd.DataFrame, names: Iterable[str], where: str) -> None:

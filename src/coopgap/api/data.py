@@ -121,7 +121,8 @@ def read_survey(path: str | Path, *, encoding: str | None = None) -> pd.DataFram
     -------
     DataFrame
         Codes as they stand; blanks, and codes that the file itself declares missing, are empty.
-        `attrs` has `labels` of the columns and `value_labels` of their codes.
+        `attrs` has the file's name as `source`, `labels` of the columns and `value_labels` of
+        their codes.
 
     Raises
     ------
@@ -135,7 +136,11 @@ def read_survey(path: str | Path, *, encoding: str | None = None) -> pd.DataFram
     """
     raw = read_table(Path(path), None, encoding)
     frame = pd.DataFrame({name: _column(raw, name) for name in raw.columns})
-    frame.attrs |= {"labels": dict(raw.labels), "value_labels": dict(raw.value_labels)}
+    frame.attrs |= {
+        "source": raw.name,
+        "labels": dict(raw.labels),
+        "value_labels": dict(raw.value_labels),
+    }
     return frame
 
 

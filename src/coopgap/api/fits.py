@@ -118,10 +118,10 @@ class Fit(ABC):
         >>> print(text.splitlines()[0])
         Logit: trust_agree ~ member
         """
-        facts = {k: v for k, v in self.glance().iloc[0].items() if not pd.isna(v)}
-        return summary(
-            f"{self.title}: {self.formula}", {str(k): v for k, v in facts.items()}, self.tidy()
-        )
+        found = self.glance().iloc[0]
+        facts = {"source": self.frame.source} if self.frame.source else {}
+        facts |= {str(name): value for name, value in found.items() if not pd.isna(value)}
+        return summary(f"{self.title}: {self.formula}", facts, self.tidy())
 
     @abstractmethod
     def predict(self, newdata: Columns | None = None) -> Any:

@@ -19,6 +19,7 @@ from coopgap.api.columns import (
     plain_columns,
     positive_weights,
     require_columns,
+    source_of,
     table,
 )
 from coopgap.core.arrays import FloatArray, IntArray
@@ -118,6 +119,8 @@ class ModelFrame:
         The covariance asked for.
     is_matched, n_sets
         Whether the weights are those of a matched sample, and how many sets it has, if any.
+    source
+        EXAMPLE DATA, the survey file's name, or empty.
     """
 
     formula: str
@@ -141,6 +144,7 @@ class ModelFrame:
     asked: Covariance
     is_matched: bool
     n_sets: int | None
+    source: str
 
     @property
     def n(self) -> int:
@@ -316,6 +320,7 @@ def model_frame(
         asked=asked,
         is_matched=is_matched,
         n_sets=n_sets or None,
+        source=source_of(kept),
     )
 
 

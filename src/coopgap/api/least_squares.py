@@ -14,9 +14,9 @@ from coopgap.api.frames import ModelFrame, Vcov, model_frame
 from coopgap.core.arrays import FloatArray, IntArray
 from coopgap.core.errors import InputError, NotEstimable
 from coopgap.regression.clusters import CovarianceKind, sum_by
-from coopgap.regression.covariance import CoefficientCovariance, cluster_covariance, kind_name
+from coopgap.regression.covariance import CoefficientCovariance, cluster_covariance
 from coopgap.regression.design import require_full_rank
-from coopgap.regression.linear import absorbed_cr2
+from coopgap.regression.linear import fit_linear
 from coopgap.study.spec import Design
 from coopgap.survey.raw import Columns
 
@@ -211,8 +211,6 @@ def _absorbed(frame: ModelFrame, y: FloatArray, sets: IntArray) -> CoefficientCo
     if kind != "CR2" or cluster is None or frame.x.shape[1] > 1 or np.unique(x).size != 2:
         allowed = "allowed: CR2 with one term of two values, or CR1, HC0, HC1"
         raise InputError("vcov", f"is {kind} beside absorbed sets", allowed)
-    error, df = absorbed_cr2(y, x == x.max(), frame.weight, sets, cluster)
-    cov = np.array([[(error / float(np.ptp(x))) ** 2]])
-    return CoefficientCovariance(
-        cov=cov, kind=kind_name("CR2"), n_clusters=int(cluster.max()) + 1, df=df
-    )
+    fit = fit_linear(y, x == x.max(), frame.weight, sets, cluster, kind="CR2")
+    cov = np.array([[(fit.std_error / float(np.ptp(x))) ** 2]])
+    return CoefficientCovariance(cov=cov, kind=fit.kind, n_clusters=fit.n_clusters, df=fit.df)

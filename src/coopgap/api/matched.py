@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from coopgap.api.columns import coded_levels, coded_rows, complete, dense_codes, table
+from coopgap.api.columns import coded_levels, coded_rows, complete, dense_codes, source_of, table
 from coopgap.api.frames import MATCH_SET, MATCH_WEIGHT, plain_formula
 from coopgap.core.errors import InputError
 from coopgap.core.estimate import to_frame
@@ -63,6 +63,18 @@ class Matched:
     sample: MatchedSample
     n_dropped: int
 
+    @property
+    def source(self) -> str:
+        """EXAMPLE DATA, the survey file's name, or empty.
+
+        Examples
+        --------
+        >>> import coopgap as cg
+        >>> cg.match(cg.datasets.peru_example(), "member ~ sex", method="exact").source
+        'EXAMPLE DATA'
+        """
+        return source_of(self.frame)
+
     @cached_property
     def data(self) -> pd.DataFrame:
         """The people matched, with `match_weight` and `match_set`.
@@ -106,7 +118,7 @@ class Matched:
             self.sample,
             model="",
             group="all",
-            source="",
+            source=self.source,
             nominal=[name for name in self.rows.factors if name not in ordered],
             use=dict.fromkeys(self.rows.factors, Use.MATCHED),
         )
@@ -137,7 +149,8 @@ class Matched:
         """
         member, kept = self.rows.member, self.sample.weight > 0
         weight = combined_weight(self.rows.weight, self.sample.weight)
-        facts: dict[str, object] = {
+        facts: dict[str, object] = {"source": self.source} if self.source else {}
+        facts |= {
             "members": f"{int((member & kept).sum()):,} of {int(member.sum()):,}",
             "comparison": f"{int((~member & kept).sum()):,} of {int((~member).sum()):,}",
             "effective comparison": effective_size(weight[~member]),

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from coopgap.api.columns import two_groups
-from coopgap.api.targets import Target, constant, sample_of, target_of
+from coopgap.api.columns import source_of, two_groups
+from coopgap.api.gaps import Target, constant, sample_of, target_of
 from coopgap.core.arrays import FloatArray, IntArray
 from coopgap.core.errors import InputError
 from coopgap.core.estimate import Keys
@@ -59,7 +59,7 @@ def statsmodels_estimate(
         form="proportional" if ordered else "",
         std_errors=f"{getattr(results, 'cov_type', 'nonrobust')}; covariates of the people "
         "standardised over are taken as fixed",
-    ).named(Keys(model="", outcome=str(model.endog_names), source="", levels=levels))
+    ).named(Keys(model="", outcome=str(model.endog_names), source=source_of(frame), levels=levels))
 
 
 def _frame(

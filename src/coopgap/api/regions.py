@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 import numpy as np
 import pandas as pd
 
-from coopgap.api.columns import coded_levels, coded_rows, complete, dense_codes, table
+from coopgap.api.columns import coded_levels, coded_rows, complete, dense_codes, source_of, table
 from coopgap.api.frames import plain_formula, zone_columns
 from coopgap.api.gaps import Gap
 from coopgap.api.gate import REPORTED, Gate, sampler_stats
@@ -38,8 +38,8 @@ class Regions:
 
     Attributes
     ----------
-    formula
-        As given.
+    formula, outcome, source
+        As given; EXAMPLE DATA, the survey file's name, or empty.
     request
         What was fitted: cells, priors, form.
     fit
@@ -50,6 +50,7 @@ class Regions:
 
     formula: str
     outcome: str
+    source: str
     request: Request
     fit: HierarchicalFit
     n_dropped: int
@@ -154,7 +155,7 @@ class Regions:
     @property
     def _keys(self) -> Keys:
         levels = self.request.cells.levels
-        return Keys(model="", outcome=self.outcome, source="", levels=levels)
+        return Keys(model="", outcome=self.outcome, source=self.source, levels=levels)
 
     def to_frame(self) -> pd.DataFrame:
         """Every gap of everybody and of each region, with the columns of gaps.csv.
@@ -200,7 +201,8 @@ class Regions:
         Hierarchical model: trust_agree ~ sex
         """
         chains, draws = self.fit.stats.energy.shape
-        facts = {
+        facts: dict[str, object] = {"source": self.source} if self.source else {}
+        facts |= {
             "people": int(self.request.cells.counts.sum()),
             "rows dropped": self.n_dropped,
             "zones": self.request.cells.n_zones,
@@ -322,7 +324,12 @@ def hierarchical(
     else:
         fit = fit_hierarchical(request, cores(jobs))
     return Regions(
-        formula=formula, outcome=outcome, request=request, fit=fit, n_dropped=int((~whole).sum())
+        formula=formula,
+        outcome=outcome,
+        source=source_of(frame),
+        request=request,
+        fit=fit,
+        n_dropped=int((~whole).sum()),
     )
 
 

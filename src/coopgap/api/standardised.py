@@ -12,18 +12,17 @@ from coopgap.api.columns import two_groups
 from coopgap.api.cumulative import OrdinalFit
 from coopgap.api.fits import Fit
 from coopgap.api.frames import ModelFrame
-from coopgap.api.gaps import Gap
+from coopgap.api.gaps import Gap, Target, constant, sample_of, target_of
 from coopgap.api.least_squares import LinearFit
 from coopgap.api.outside import statsmodels_estimate
-from coopgap.api.targets import Target, constant, sample_of, target_of
 from coopgap.core.arrays import BoolArray, FloatArray
 from coopgap.core.errors import InputError
 from coopgap.core.estimate import Keys
-from coopgap.core.gap import Margins, wald_interval
+from coopgap.core.gap import Margins, contrasts, wald_interval
 from coopgap.core.vocabulary import Family, Population
 from coopgap.families.cells import CellFit, require_order
 from coopgap.families.difference import Influence
-from coopgap.families.estimate import Estimate, linear_contrasts
+from coopgap.families.estimate import Estimate
 from coopgap.families.sample import from_margins
 from coopgap.regression.aipw import doubly_robust as augmented
 from coopgap.regression.standardise import standardise
@@ -241,7 +240,7 @@ def _estimate(
         infinite=fit.infinite,
         correct_decimals=fit.fit.correct_decimals,
     )
-    keys = Keys(model="", outcome=frame.outcome, source="", levels=fit.levels)
+    keys = Keys(model="", outcome=frame.outcome, source=frame.source, levels=fit.levels)
     return replace(made, influence=_numbered(made.influence, frame), keys=keys)
 
 
@@ -271,7 +270,7 @@ def _of_linear(fit: LinearFit, variable: str, target: Target) -> Estimate:
     step = step if frame.absorbed else np.append(0.0, step)
     error = float(np.sqrt(step @ fit.covariance.cov @ step))
     levels = ("0", "1")
-    contrast = linear_contrasts(levels)[0]
+    contrast = next(one for one in contrasts(levels) if one.is_threshold_gap)
     interval = wald_interval(
         contrast.quantity, float(step @ fit.slope), error, df=fit.covariance.df_of(step), prob=0.95
     )
@@ -281,7 +280,7 @@ def _of_linear(fit: LinearFit, variable: str, target: Target) -> Estimate:
         family=Family.LINEAR,
         population=population,
         people=sample.rows.people_by_level(),
-        keys=Keys(model="", outcome=frame.outcome, source="", levels=levels),
+        keys=Keys(model="", outcome=frame.outcome, source=frame.source, levels=levels),
         given={contrast: interval},
         n_clusters=fit.covariance.n_clusters,
         n_sets=None if frame.sets is None else int(frame.sets.max()) + 1,

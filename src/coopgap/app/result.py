@@ -74,6 +74,32 @@ class Run:
         reasons = [notes.get(key, "") for key in keys.itertuples(index=False, name=None)]
         return rows.assign(reason=reasons)
 
+    def tidy(self) -> pd.DataFrame:
+        """Coefficients of every fit under broom's names.
+
+        Returns
+        -------
+        DataFrame
+            Columns model, family, outcome, term, estimate, std_error, statistic, p_value, conf_low
+            and conf_high.
+        """
+        names = ["estimate", "std_error", "statistic", "p_value", "conf_low", "conf_high"]
+        rows = self.coefficients.rename(columns={"lower": "conf_low", "upper": "conf_high"})
+        return rows[["model", "family", "outcome", "term", *names]]
+
+    def glance(self) -> pd.DataFrame:
+        """One row a fit: people, clusters and kind of standard error.
+
+        Returns
+        -------
+        DataFrame
+            Columns model, family, outcome, n_obs, n_clusters and vcov.
+        """
+        keys = ["model", "family", "outcome"]
+        rows = self.coefficients.rename(columns={"std_error_kind": "vcov"})
+        one = rows.drop_duplicates(keys).reset_index(drop=True)
+        return one[[*keys, "n_obs", "n_clusters", "vcov"]]
+
     def save(
         self,
         folder: str | Path,

@@ -21,8 +21,8 @@ from coopgap.survey.records import ModelRows, Survey, complete_rows
 
 
 @dataclass(frozen=True, kw_only=True)
-class GapContext:
-    """An estimate and the people behind it: what a check of one gap alone is given.
+class Context:
+    """One model of a run with its estimates.
 
     Attributes
     ----------
@@ -32,17 +32,45 @@ class GapContext:
         The headline's family: the matched one, or without a matching the adjusted one.
     estimates
         All families of the whole model, in the order of the tables.
+    seed
+        Seed of everything random.
+    jobs
+        Processes of checks that repeat the fit many times; the cores if None.
+    scheduler
+        Address of a Dask scheduler in their place.
     """
 
     keys: Keys
+    study: Study
+    survey: Survey
+    spec: ModelSpec
     sample: Sample
     headline: Estimate
     estimates: Sequence[Estimate] = ()
+    seed: int = 0
+    jobs: int | None = None
+    scheduler: str | None = None
 
     @property
     def rows(self) -> ModelRows:
         """Complete in-person rows."""
         return self.sample.rows
+
+    @property
+    def smallest_gap(self) -> float:
+        """The smallest gap that matters."""
+        return self.study.smallest_gap
+
+    @property
+    def region(self) -> str | None:
+        """The region variable."""
+        return self.study.design.region
+
+    @cached_property
+    def phone(self) -> PhoneStudy:
+        """The model's complete rows by mode."""
+        phone = complete_rows(self.survey, self.study, self.spec, mode="phone")
+        return by_mode(self.survey, self.rows, phone, self.spec.covariates)
 
     @property
     def first(self) -> Contrast:
@@ -81,44 +109,6 @@ class GapContext:
         if self.headline.status is not Status.OK:
             reason = self.headline.reason or self.headline.status
             raise NotApplicable(f"There is no estimate: {reason}.")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Context(GapContext):
-    """One model of a run with its estimates.
-
-    Attributes
-    ----------
-    seed
-        Seed of everything random.
-    jobs
-        Processes of checks that repeat the fit many times; the cores if None.
-    scheduler
-        Address of a Dask scheduler in their place.
-    """
-
-    study: Study
-    survey: Survey
-    spec: ModelSpec
-    seed: int = 0
-    jobs: int | None = None
-    scheduler: str | None = None
-
-    @property
-    def smallest_gap(self) -> float:
-        """The smallest gap that matters."""
-        return self.study.smallest_gap
-
-    @property
-    def region(self) -> str | None:
-        """The region variable."""
-        return self.study.design.region
-
-    @cached_property
-    def phone(self) -> PhoneStudy:
-        """The model's complete rows by mode."""
-        phone = complete_rows(self.survey, self.study, self.spec, mode="phone")
-        return by_mode(self.survey, self.rows, phone, self.spec.covariates)
 
 
 def context_for(

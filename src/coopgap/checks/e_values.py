@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from coopgap.checks.context import GapContext
+from coopgap.checks.context import Context
 from coopgap.checks.registry import NotApplicable, Topic, check
 from coopgap.core.estimate import SensitivityRow
 from coopgap.core.gap import Contrast, Interval, Margins, contrasts, estimate_contrast
@@ -47,11 +47,11 @@ def e_value_limit(lower: float, upper: float) -> float:
     title="E-values",
     question="How strong would an unmeasured confounder have to be, as a risk ratio?",
     topic=Topic.UNMEASURED,
-    needs=(GapContext.estimated,),
+    needs=(Context.estimated,),
     order=80,
     page=1,
 )
-def e_values(context: GapContext) -> Iterator[SensitivityRow]:
+def e_values(context: Context) -> Iterator[SensitivityRow]:
     """E-values in the coding of the rarer answer, at the declared threshold or at each.
 
     A risk ratio and its E-value, of reaching the threshold (`>=B`, or the upper of two levels) or

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from coopgap.checks.compare import compared, numbers_of, shifted
-from coopgap.checks.context import Context, GapContext
+from coopgap.checks.context import Context
 from coopgap.checks.omitted import (
     LinearGap,
     Residual,
@@ -66,7 +66,7 @@ _LIKE: Final = (
     order=100,
     page=3,
 )
-def robustness_values(context: GapContext) -> Iterator[SensitivityRow]:
+def robustness_values(context: Context) -> Iterator[SensitivityRow]:
     """Robustness values of a linear gap, a pair a threshold: for the estimate and its interval.
 
     With a matching the linear family's, which absorbs matched sets; else those of the weighted
@@ -112,7 +112,7 @@ def robustness_values(context: GapContext) -> Iterator[SensitivityRow]:
         raise NotApplicable(reason, **keys)
 
 
-def _absorbed(context: GapContext, contrast: Contrast) -> tuple[Interval, Residual] | None:
+def _absorbed(context: Context, contrast: Contrast) -> tuple[Interval, Residual] | None:
     """The linear family's gap with its residuals; None where it has no error."""
     sample, interval = context.sample, context.family(Family.LINEAR).intervals.get(contrast)
     if interval is None or not interval.std_error > 0:
@@ -122,7 +122,7 @@ def _absorbed(context: GapContext, contrast: Contrast) -> tuple[Interval, Residu
     return None if residual is None else (interval, residual)
 
 
-def _beside(context: GapContext, contrast: Contrast) -> tuple[Interval, Residual]:
+def _beside(context: Context, contrast: Contrast) -> tuple[Interval, Residual]:
     """The gap beside the model's covariates with its residuals."""
     gap = _fit(context.rows, context.sample.covariates, contrast.level)
     return _interval(gap), Residual(gap.bias_scale, gap.df)

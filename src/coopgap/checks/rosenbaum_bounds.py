@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from coopgap.checks.compare import NO_MATCHING
-from coopgap.checks.context import GapContext
+from coopgap.checks.context import Context
 from coopgap.checks.hidden_bias import (
     binary_bound,
     gamma_at,
@@ -63,7 +63,7 @@ type _Bound = Callable[[float], float]
     order=90,
     page=2,
 )
-def rosenbaum(context: GapContext) -> Iterator[SensitivityRow]:
+def rosenbaum(context: Context) -> Iterator[SensitivityRow]:
     """Largest p-values over a grid of Γ, and the Γ at which they reach a level.
 
     At each threshold, and with more than two levels for the whole distribution: the number of sets
@@ -112,7 +112,7 @@ def _overall(sample: Sample) -> tuple[int, _Bound, bool]:
 
 
 def _rows(
-    row: SensitivityRow, contrast: Contrast, context: GapContext, bounded: tuple[int, _Bound, bool]
+    row: SensitivityRow, contrast: Contrast, context: Context, bounded: tuple[int, _Bound, bool]
 ) -> Iterator[SensitivityRow]:
     """Rows of one contrast, with the way its sets point and whether the gap points otherwise."""
     n_sets, bound, higher = bounded

@@ -270,16 +270,6 @@ def with_notes(table: pa.Table, notes: Mapping[str, Any]) -> pa.Table:
     return table.replace_schema_metadata({"coopgap": json.dumps(notes, default=str)})
 
 
-def _decoded(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """A dictionary's values by themselves: not every type of text can be cast inside one."""
-    import pyarrow as pa
-
-    kind = column.type.value_type
-    kind = pa.string() if pa.types.is_string_view(kind) else kind
-    chunks = [chunk.dictionary.cast(kind).take(chunk.indices) for chunk in column.chunks]
-    return pa.chunked_array(chunks, kind)
-
-
 def plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """A column as booleans, integers, floats, or dictionary-encoded text."""
     import pyarrow as pa
@@ -288,8 +278,11 @@ def plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
     if pa.types.is_nested(kind):
         raise Refusal("a wanted column holds nested values", "a column holds text or numbers")
     if pa.types.is_dictionary(kind):
-        column = _decoded(column)
-        kind = column.type
+        # The values by themselves: not every type of text can be cast inside a dictionary.
+        text = pa.types.is_string_view(kind.value_type)
+        kind = pa.string() if text else kind.value_type
+        chunks = [chunk.dictionary.cast(kind).take(chunk.indices) for chunk in column.chunks]
+        column = pa.chunked_array(chunks, kind)
     if pa.types.is_boolean(kind) or pa.types.is_signed_integer(kind):
         return column
     if pa.types.is_integer(kind):
@@ -335,7 +328,10 @@ def _columns(frame: Columns, wanted: Sequence[str] | None) -> dict[str, Answers]
     import pyarrow as pa
 
     if isinstance(frame, Mapping):
-        frame = as_frame(frame)
+        try:
+            frame = pd.DataFrame(frame)
+        except ValueError as error:
+            raise Refusal("the columns differ in length", "give one value a person") from error
     if isinstance(frame, pd.DataFrame):
         names, n_rows = [str(column) for column in frame.columns], len(frame)
         columns = {name: frame.iloc[:, place] for place, name in enumerate(names)}
@@ -348,35 +344,6 @@ def _columns(frame: Columns, wanted: Sequence[str] | None) -> dict[str, Answers]
     if n_rows == 0 or not names:
         raise Refusal("there are no rows", "give one row a person")
     return {name: distinct(plain(_as_arrow(columns[name]))) for name in choose(names, wanted)}
-
-
-def as_frame(frame: Columns) -> pd.DataFrame:
-    """A table of any library as a DataFrame, one of pandas as it stands; `Refusal` says why not.
-
-    Categories stay where the table says that they have an order; others become text.
-    """
-    import pandas as pd
-    import pyarrow as pa
-
-    if isinstance(frame, pd.DataFrame):
-        found = frame
-    elif isinstance(frame, Mapping):
-        try:
-            found = pd.DataFrame(dict(frame))
-        except ValueError as error:
-            raise Refusal("the columns differ in length", "give one value a person") from error
-    elif hasattr(frame, "__arrow_c_stream__"):
-        table = pa.RecordBatchReader.from_stream(frame).read_all()
-        for at, column in enumerate(table.schema):
-            # Without an order it is that of who came first.
-            if pa.types.is_dictionary(column.type) and not column.type.ordered:
-                table = table.set_column(at, column.name, _decoded(table[at]))
-        found = table.to_pandas()
-    else:
-        raise Refusal("this is no table", "give a DataFrame, an Arrow table or columns")
-    if not found.size:
-        raise Refusal("there are no rows", "give one row a person")
-    return found
 
 
 def _as_arrow(column: pd.Series[Any] | pa.ChunkedArray) -> pa.ChunkedArray:

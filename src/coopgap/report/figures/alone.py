@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from coopgap.core.estimate import BalanceRow, GapRow
-from coopgap.core.vocabulary import IntervalKind
+from coopgap.core.vocabulary import EXAMPLE, IntervalKind
 from coopgap.report.figures.canvas import FIRST, canvas, drawing_style
 from coopgap.report.figures.forest import AXIS, Line, draw_lines, limits, shown
 from coopgap.report.figures.shares import draw_balance
@@ -38,13 +38,18 @@ def gap_forest(rows: Sequence[GapRow], outcome: str) -> Figure:
             len(lines),
             outcome,
             AXIS,
-            mark="",
+            mark=_mark(rows),
             labels=[line.label for line in lines],
             values=[line.value for line in lines],
         )
         drawn.zero()
         draw_lines(drawn, lines)
     return drawn.figure
+
+
+def _mark(rows: Sequence[GapRow] | Sequence[BalanceRow]) -> str:
+    """Example data are marked wherever they are drawn."""
+    return EXAMPLE if any(row.source == EXAMPLE for row in rows) else ""
 
 
 def love_plot(rows: Sequence[BalanceRow], method: str) -> Figure:
@@ -54,5 +59,7 @@ def love_plot(rows: Sequence[BalanceRow], method: str) -> Figure:
     labels = {place: f"{place[0]}: {place[1]}" if place[1] else place[0] for place in before}
     designs = {f"after, {method}": after} if after else {}
     with drawing_style():
-        figure, _ = draw_balance(before, designs, labels, "members minus comparison", mark="")
+        figure, _ = draw_balance(
+            before, designs, labels, "members minus comparison", mark=_mark(rows)
+        )
     return figure
