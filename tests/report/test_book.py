@@ -107,6 +107,19 @@ def test_false_findings_are_those_counted(page):
     assert f"and in {common} where the gap is none" in text
 
 
+@pytest.mark.parametrize("name", PAGES)
+def test_keys_of_a_page_are_those_of_a_study_folder(name, page):
+    """Every table of TOML that a page shows can be read, and its keys are known."""
+    known = set(re.findall(r"\| `([\w.\[\]]+)` \|", page("reference/study.md")))
+    known |= set(re.findall(r"\| `([\w.\[\]]+)` \|", page("reference/model.md")))
+    for block in re.findall(r"```toml\n(.*?)```", (DOCS / name).read_text("utf-8"), flags=re.S):
+        for key, value in tomllib.loads(block).items():
+            # Lines of a table shown without its head, as those of [group], are keys of that.
+            assert {key, f"group.{key}"} & known, (name, key)
+            if isinstance(value, dict) and key in ("design", "group", "matching", "hierarchical"):
+                assert {f"{key}.{one}" for one in value} <= known, (name, key)
+
+
 def test_the_priors_are_the_defaults():
     text = (DOCS / "explanation" / "hierarchical.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```toml\n(.*?)```", text, flags=re.S)
