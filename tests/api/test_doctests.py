@@ -16,6 +16,7 @@ matplotlib.use("agg")
 
 MODULES = (
     "coopgap",
+    "coopgap.app.result",
     *(
         f"coopgap.api.{name}"
         for name in ("checks", "data", "cumulative", "fits", "gaps", "gate", "matched")
@@ -33,10 +34,18 @@ def h():
     return cg.hierarchical("trust_agree ~ sex", df, member="member", region="region", draws=20)
 
 
+@pytest.fixture(scope="module")
+def run():
+    """The run of the example of `run`, likewise."""
+    return cg.run("peru", only=["neighbours"], draws=100)
+
+
 @pytest.mark.parametrize("name", MODULES)
-def test_examples_run(name, h):
+def test_examples_run(name, h, run):
     found = doctest.testmod(
-        import_module(name), optionflags=doctest.NORMALIZE_WHITESPACE, extraglobs={"cg": cg, "h": h}
+        import_module(name),
+        optionflags=doctest.NORMALIZE_WHITESPACE,
+        extraglobs={"cg": cg, "h": h, "run": run},
     )
     assert found.attempted > 0
     assert found.failed == 0

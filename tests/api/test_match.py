@@ -32,6 +32,12 @@ def test_nearest_is_matchits(lalonde, fixture, name, choices):
     assert m.data["match_weight"].to_numpy() == pytest.approx(m.sample.weight[kept])
 
 
+def test_who_chooses_first_is_as_in_a_model_file(lalonde):
+    """By a propensity score the largest, as in MatchIt; other distances order nobody."""
+    assert cg.match(lalonde, "treat ~ age").matching.order == "largest"
+    assert cg.match(lalonde, "treat ~ age", distance="mahalanobis").matching.order == "random"
+
+
 def test_exact_is_matchits(lalonde, fixture):
     bands = lalonde.assign(
         age=np.searchsorted([20, 25, 30, 40], lalonde["age"]),
@@ -157,7 +163,12 @@ def test_rows_with_a_missing_value_are_dropped_and_counted(lalonde):
         ("treat ~ log(age)", {}, "terms that are no plain columns"),
         ("treat ~ race | married", {}, "terms that are no plain columns"),
         ("~ race", {}, "formula: has no outcome"),
-        ("treat ~ race", {"caliper": -1.0}, "caliper: is -1.0"),
+        ("treat ~ race", {"caliper": -1.0}, "match: matching.caliper: is -1"),
+        ("treat ~ race", {"method": "nearset"}, 'match: matching.method: is "nearset"'),
+        ("treat ~ race", {"ratio": 0}, "match: matching.ratio: is 0"),
+        ("treat ~ race", {"order": "any"}, 'match: matching.order: is "any"'),
+        ("treat ~ race", {"method": "full", "ratio": 2}, "ratio: is not used where method is full"),
+        ("treat ~ race", {"ties": "all"}, "ties: is all, which shares people"),
         ("treat ~ race", {"weights": "minus"}, "185 weights are negative or not finite"),
     ],
 )

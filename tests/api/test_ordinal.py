@@ -162,6 +162,17 @@ def test_terms_of_formulaic(example):
     )
 
 
+def test_names_with_spaces_and_numbers(wine):
+    """Names between backticks, also within what Python evaluates."""
+    frame = wine.rename(columns={"judge": "the judge"}).assign(**{"7": wine["judge"]})
+    found = cg.ordinal("rating ~ `the judge` + I(`the judge` ** 2)", frame).tidy()
+    squares = wine.assign(square=wine["judge"] ** 2)
+    expected = cg.ordinal("rating ~ judge + square", squares).tidy()
+    assert found["estimate"].to_numpy() == pytest.approx(expected["estimate"].to_numpy())
+    numbered = wine.rename(columns={"judge": 3})
+    assert cg.ordinal("rating ~ contact", numbered).frame.n == len(wine)
+
+
 def test_rows_are_dropped_and_counted(wine):
     lacking = wine.assign(
         temp=wine["temp"].where(wine.index > 4), w=wine["w"].where(wine.index != 9)
@@ -211,6 +222,13 @@ def test_separation_is_reduced_and_said(wine):
         ("rating ~ contact - 1", {}, "leaves the intercept out"),
         ("rating ~ contact | judge", {}, "absorbs judge; use conditional or linear"),
         ("rating ~ contact +", {}, "formula: Operator"),
+        ("rating ~ .", {}, "formula: The `.` operator requires additional context"),
+        ("rating ~ nofun(judge)", {}, "name 'nofun' is not defined"),
+        ("rating ~ log(judge - judge)", {}, "no finite value of log(judge - judge)"),
+        ("rating ~ contact + rating", {}, "has rating on both sides"),
+        ("rating ~ contact", {"vcov": {"CR1": 3}}, "vcov: is {'CR1': 3}"),
+        ("rating ~ contact", {"vcov": 3}, "vcov: is 3"),
+        ("rating ~ contact", {"link": "log"}, "link: is 'log'; allowed: logit, probit, cloglog"),
         ("rating ~ empty", {}, "data: no row has all that is needed; needed: rating, empty"),
     ],
 )
@@ -222,9 +240,21 @@ def test_wrong_input_is_one_line(wine, formula, choices, words):
     assert "\n" not in str(caught.value)
 
 
+def test_a_refusal_quotes_no_answer(wine):
+    frame = wine.assign(word=["Maria Quispe", *["-"] * (len(wine) - 1)])
+    with pytest.raises(cg.InputError) as caught:
+        cg.ordinal("rating ~ I(word.astype(float))", frame)
+    assert "Quispe" not in str(caught.value)
+
+
 def test_no_table():
     with pytest.raises(cg.InputError, match="list: this is no table"):
         cg.ordinal("y ~ x", [1, 2])
+    for wrong in (pd.Series([1]), "survey.csv", None, np.ones((2, 2))):
+        with pytest.raises(cg.InputError, match="this is no table"):
+            cg.ordinal("y ~ x", wrong)
+    with pytest.raises(cg.InputError, match="DataFrame: there are no rows"):
+        cg.ordinal("y ~ x", pd.DataFrame({"y": [], "x": []}))
     with pytest.raises(cg.InputError, match="columns differ in length"):
         cg.ordinal("y ~ x", {"y": [1, 2], "x": [1]})
 

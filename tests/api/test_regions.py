@@ -68,6 +68,7 @@ def test_numbers_are_withheld(few):
     with pytest.raises(cg.NotEstimable):
         few.gap("Lima").at()
     assert few.tidy().empty
+    assert "withheld" in {text.get_text() for text in few.gap().plot().axes[0].texts}
     assert "every number is withheld" in few.summary()
 
 

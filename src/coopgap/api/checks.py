@@ -125,9 +125,7 @@ def rosenbaum(matched: Matched, outcome: str) -> pd.DataFrame:
     7     0.02      1.35
     8     0.05      1.40
     """
-    sample = matched.of_outcome(outcome)
-    require_matched(sample)
-    keys = Keys(model="", outcome=outcome, source=matched.source, levels=sample.rows.levels)
+    sample, keys = _sample(matched, outcome)
     context = _context(keys, sample, estimate_shares(sample).named(keys))
     return _table(Check.ROSENBAUM, rosenbaum_bounds, context)
 
@@ -166,11 +164,17 @@ def robustness_value(matched: Matched, outcome: str, *, cluster: str | None = No
     0  estimate     0.144
     1  interval     0.103
     """
-    sample = matched.of_outcome(outcome, cluster)
-    require_matched(sample)
-    keys = Keys(model="", outcome=outcome, source=matched.source, levels=sample.rows.levels)
+    sample, keys = _sample(matched, outcome, cluster)
     context = _context(keys, sample, estimate_linear(sample).named(keys))
     return _table(Check.ROBUSTNESS_VALUE, robustness_values, context)
+
+
+def _sample(matched: Matched, outcome: str, cluster: str | None = None) -> tuple[Sample, Keys]:
+    """The matched people who answered, and what their rows say of themselves."""
+    sample = matched.of_outcome(outcome, cluster)
+    require_matched(sample)
+    levels = sample.rows.levels
+    return sample, Keys(model="", outcome=outcome, source=matched.source, levels=levels)
 
 
 _NONE: Any = None

@@ -31,20 +31,23 @@ def table(data: Columns) -> pd.DataFrame:
         except ValueError as error:
             found = "the columns differ in length"
             raise InputError(name, found, "give one value a person") from error
-    elif hasattr(data, "__arrow_c_stream__"):
+    else:
         import pyarrow as pa
 
-        made = pa.RecordBatchReader.from_stream(data).read_all()
+        try:
+            made = pa.RecordBatchReader.from_stream(data).read_all()
+        except (TypeError, pa.ArrowInvalid) as error:
+            allowed = "give a DataFrame, an Arrow table or columns"
+            raise InputError(name, "this is no table", allowed) from error
         frame = made.to_pandas()
         for column in made.schema:
             if pa.types.is_dictionary(column.type) and not column.type.ordered:
                 # Their order is that of who came first.
                 frame[column.name] = frame[column.name].astype(object)
-    else:
-        raise InputError(name, "this is no table", "give a DataFrame, an Arrow table or columns")
     if not frame.size:
         raise InputError(name, "there are no rows", "give one row a person")
-    return frame
+    named = all(isinstance(column, str) for column in frame.columns)
+    return frame if named else frame.rename(columns=str)
 
 
 def source_of(frame: pd.DataFrame) -> str:

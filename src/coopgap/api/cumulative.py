@@ -20,6 +20,7 @@ from coopgap.families.proportional import odds_tests
 from coopgap.families.sample import SampleCells
 from coopgap.regression.covariance import CoefficientCovariance
 from coopgap.regression.cumulative import CumulativeFit, probabilities
+from coopgap.regression.links import LINKS
 from coopgap.study.spec import Design, LinkName
 from coopgap.survey.raw import Columns
 
@@ -227,7 +228,8 @@ def ordinal(
     InputError
         An unknown column or term, an outcome without an order, negative weights.
     NotEstimable
-        Terms that depend on one another, or freed thresholds that cross or have no finite estimate.
+        Terms that depend on one another, or freed thresholds that cross or have no finite estimate:
+        a fit of membership alone, freed, still gives the weighted difference of shares.
 
     Notes
     -----
@@ -330,6 +332,8 @@ def _cumulative[F: OrdinalFit](
     link: LinkName,
     free: tuple[int, ...],
 ) -> F:
+    if link not in LINKS:
+        raise InputError("link", f"is {link!r}", f"allowed: {', '.join(LINKS)}")
     if frame.absorbed:
         raise InputError("formula", f"absorbs {frame.absorbed}", "use conditional or linear")
     on, _ = frame.cells(outcome, len(levels))

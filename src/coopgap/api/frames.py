@@ -68,10 +68,10 @@ def covariance_asked(vcov: Vcov | None, design: Design | None, frame: pd.DataFra
             allowed = f'allowed: {", ".join(_PEOPLE)}, or such as {{"CR2": "zone"}}'
             raise InputError("vcov", f"is {vcov!r}", allowed)
         return Covariance(kind=vcov)
-    if len(vcov) != 1 or next(iter(vcov)) not in _CLUSTERS:
-        named = ", ".join(map(repr, vcov)) or "empty"
-        raise InputError("vcov", f"is {named}", f"allowed: one of {', '.join(_CLUSTERS)}")
-    kind, text = next(iter(vcov.items()))
+    kind, text = next(iter(vcov.items()), ("", "")) if isinstance(vcov, Mapping) else ("", "")
+    if kind not in _CLUSTERS or len(vcov) > 1 or not isinstance(text, str):
+        allowed = f"allowed: one of {', '.join(_CLUSTERS)} with a column, or a name"
+        raise InputError("vcov", f"is {vcov!r}", allowed)
     columns = tuple(part.strip() for part in text.split("+"))
     if len(columns) > 2 or (len(columns) == 2 and kind == "CR2"):
         found = f"{kind} on {len(columns)} ways of clustering"
@@ -215,10 +215,8 @@ def parsed(formula: str) -> tuple[Any, Any, str]:
     try:
         made: Any = Formula(formula)
     except FormulaicError as error:
-        lines = str(error).splitlines() or ["cannot be read"]
-        raise InputError(
-            "formula", lines[0].rstrip("."), "write such as y ~ member + age"
-        ) from error
+        told = str(error).partition("\n")[0].partition(". ")[0].rstrip(".")
+        raise InputError("formula", told, "write such as y ~ member + age") from error
     left, right = getattr(made, "lhs", None), getattr(made, "rhs", None)
     if left is None or right is None:
         raise InputError("formula", "has no outcome", "write such as y ~ member + age")
@@ -253,12 +251,10 @@ def names_in(terms: Any, frame: pd.DataFrame) -> tuple[str, ...]:
                 require_columns(frame, [text], "formula")
                 found[text] = None
             elif factor.eval_method.value == "python":
-                names = {
-                    node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)
-                }
-                used = [str(name) for name in terms.required_variables]
-                inside = [name for name in used if f"`{name}`" in text]
-                found |= dict.fromkeys(sorted(names & columns) + inside)
+                quoted = re.findall(r"`([^`]+)`", text)
+                tree = ast.walk(ast.parse(re.sub(r"`[^`]+`", "_", text)))
+                names = {node.id for node in tree if isinstance(node, ast.Name)}
+                found |= dict.fromkeys(sorted(names & columns) + quoted)
     return tuple(found)
 
 
@@ -285,6 +281,8 @@ def model_frame(
     weights = weights or (None if design is None else design.weight)
     asked = covariance_asked(vcov, design, frame)
     outcome, variables = names_in(left, frame), names_in(right, frame)
+    if {*map(str, left)} & {*map(str, right)} - {"1"}:
+        raise InputError("formula", f"has {left} on both sides", "take it from the right")
     ways = [column.split(":") for column in asked.columns]
     extra = [name for name in (weights, absorbed, *(name for way in ways for name in way)) if name]
     whole = complete(frame, (*outcome, *variables, *extra))
@@ -295,6 +293,12 @@ def model_frame(
         raise InputError(f"data: {weights}", "every weight is zero", "allowed: some above zero")
     made = _model_matrix(right, plain := plain_columns(kept, variables))
     x, terms, columns = without_intercept(made)
+    broken = [
+        term for term, column in zip(terms, x.T, strict=True) if not np.isfinite(column).all()
+    ]
+    if broken:
+        found = f"has no finite value of {', '.join(broken)} for some rows"
+        raise InputError("formula", found, "leave those rows out")
     codes = [dense_codes(kept, way) for way in ways]
     is_matched = weights == MATCH_WEIGHT
     n_sets = kept[MATCH_SET].nunique() if is_matched and MATCH_SET in kept else 0
@@ -329,9 +333,13 @@ def _model_matrix(terms: Any, plain: pd.DataFrame) -> Any:
     from formulaic.errors import FormulaicError
 
     try:
-        return terms.get_model_matrix(plain, na_action="raise")
+        with np.errstate(divide="ignore", invalid="ignore"):  # refused below where it matters
+            return terms.get_model_matrix(plain, na_action="raise")
     except FormulaicError as error:
-        raise InputError("formula", str(error).splitlines()[0], "mend the term") from error
+        told, _, why = str(error).partition("\n")[0].partition(" [")
+        # Other reasons may quote an answer.
+        told += f" {why.rstrip(']')}" if why.startswith("NameError") else ""
+        raise InputError("formula", told, "mend the term") from error
 
 
 def _outcome(left: Any, kept: pd.DataFrame, name: str) -> pd.Series[Any]:

@@ -161,7 +161,10 @@ def _rows(frame: ModelFrame) -> FloatArray:
 def _numbers(frame: ModelFrame) -> FloatArray:
     """The outcome as numbers; of two levels the second is one."""
     if pd.api.types.is_numeric_dtype(frame.y) and not pd.api.types.is_bool_dtype(frame.y):
-        return frame.y.to_numpy(dtype=np.float64)
+        y = frame.y.to_numpy(dtype=np.float64)
+        if not np.isfinite(y).all():
+            raise InputError(f"data: {frame.outcome}", "is not finite", "leave those rows out")
+        return y
     return coded_levels(frame.y, frame.outcome, two=True)[0].astype(np.float64)
 
 

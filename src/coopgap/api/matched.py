@@ -12,7 +12,6 @@ import pandas as pd
 
 from coopgap.api.columns import coded_levels, coded_rows, complete, dense_codes, source_of, table
 from coopgap.api.frames import MATCH_SET, MATCH_WEIGHT, plain_formula
-from coopgap.core.errors import InputError
 from coopgap.core.estimate import to_frame
 from coopgap.core.vocabulary import Use
 from coopgap.families.sample import Sample
@@ -20,6 +19,8 @@ from coopgap.matching.balance import balance_rows
 from coopgap.matching.dispatch import match as matched_sample
 from coopgap.matching.sample import MatchedSample, combined_weight, effective_size
 from coopgap.report.summaries import Summary, summary
+from coopgap.study.load import record
+from coopgap.study.model import ModelFile
 from coopgap.study.spec import (
     ChoosingOrder,
     Design,
@@ -33,6 +34,7 @@ from coopgap.survey.records import ModelRows
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
 
 _BY_STRATA = ("exact", "entropy")
 """Methods that match on the formula's right-hand side itself, not on a distance."""
@@ -188,20 +190,20 @@ def match(
     formula: str,
     *,
     method: MethodName = "nearest",
-    distance: DistanceName = "propensity",
+    distance: DistanceName | None = None,
     exact: Sequence[str] = (),
     caliper: float | None = None,
-    ratio: int = 1,
-    replace: bool = False,
-    order: ChoosingOrder = "random",
-    ties: TiesName = "key",
+    ratio: int | None = None,
+    replace: bool | None = None,
+    order: ChoosingOrder | None = None,
+    ties: TiesName | None = None,
     max_comparison: int | None = None,
     max_members: int | None = None,
-    limit: float = 0.1,
-    time_limit: float = 60.0,
+    limit: float | None = None,
+    time_limit: float | None = None,
     weights: str | None = None,
     id: str | None = None,
-    seed: int = 0,
+    seed: int | None = None,
     design: Design | None = None,
 ) -> Matched:
     """Make the comparison group comparable with the members.
@@ -217,25 +219,26 @@ def match(
         nearest, optimal, full, cardinality, exact, entropy or overlap. `exact` and `entropy` match
         on the variables themselves: strata, and margins to be balanced.
     distance
-        propensity, mahalanobis or robust_mahalanobis.
+        propensity unless given, mahalanobis or robust_mahalanobis.
     exact
         Variables that members and comparison people of a set share exactly.
     caliper
         Largest difference of linear propensity scores, in their pooled SD within groups.
     ratio, replace, order, ties
-        Of nearest and optimal matching: comparison people a member; whether they may serve several;
-        who chooses first (random, largest, smallest); `ties="all"` weights all who are as near.
+        Of nearest matching: comparison people a member (of optimal too), one unless given; whether
+        they may serve several; who chooses first (by a score the largest unless given, smallest,
+        random); `ties="all"` weights all who are as near.
     max_comparison, max_members
         Of full matching: most comparison people a member, and members a comparison person.
     limit, time_limit
-        Of cardinality matching: largest standardised difference, and seconds.
+        Of cardinality matching: largest standardised difference, 0.1 unless given, and seconds, 60.
     weights
         Column of the sampling weights.
     id
         Column that names people; ties are broken by it, else by the whole record. The order of
         rows changes nothing.
     seed
-        Key of the order in which people are taken who are alike.
+        Key of the order in which people are taken who are alike; 0 unless given.
     design
         How people were sampled: its weight and id stand where those are absent.
 
@@ -247,7 +250,8 @@ def match(
     Raises
     ------
     InputError
-        An unknown column, a group without two values, a term that is no plain column.
+        An unknown column, a group without two values, a term that is no plain column, a choice that
+        the method has not.
     NotEstimable
         Nobody can be matched.
 
@@ -271,24 +275,25 @@ def match(
     id = id or (None if design is None else design.id)
     on = tuple(dict.fromkeys((*exact, *(covariates if method in _BY_STRATA else ()))))
     apart = () if method in _BY_STRATA else covariates
-    chosen = Matching(
-        method=method,
-        on=on,
-        distance=distance,
-        covariates=apart,
-        caliper=caliper,
-        ratio=ratio,
-        replace=replace,
-        order=order,
-        ties=ties,
-        seed=seed,
-        max_comparison=max_comparison,
-        max_members=max_members,
-        limit=limit,
-        time_limit=time_limit,
-    )
-    if caliper is not None and not caliper > 0:
-        raise InputError("caliper", f"is {caliper}", "allowed: a positive number, or None")
+    asked = {
+        "method": method,
+        "on": list(on) or None,
+        "covariates": list(apart) or None,
+        "distance": distance,
+        "caliper": caliper,
+        "ratio": ratio,
+        "replace": replace,
+        "order": order,
+        "ties": ties,
+        "seed": seed,
+        "max_comparison": max_comparison,
+        "max_members": max_members,
+        "limit": limit,
+        "time_limit": time_limit,
+    }
+    given = {key: value for key, value in asked.items() if value is not None}
+    file: ModelFile = record(ModelFile, "match", {"outcome": group, "matching": given})
+    chosen = file.matching or Matching()
     extra = [name for name in (weights, id) if name]
     whole = complete(frame, (group, *on, *apart, *extra))
     kept = frame.loc[whole]

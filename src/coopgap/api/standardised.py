@@ -70,8 +70,10 @@ def gap(
     Notes
     -----
     The gap at a threshold is the mean over the target of P(Y >= j | member) - P(Y >= j | not), by
-    g-computation. Standard errors are of the fit's kind, from stacked scores; with `vcov="iid"`
-    and for statsmodels they are the delta method on the fit's own covariance, covariates fixed.
+    g-computation. The weighted difference of shares is that of a fit of membership alone, freed
+    where there are more than two levels. Standard errors are of the fit's kind, from stacked
+    scores; with `vcov="iid"` and for statsmodels they are the delta method on the fit's own
+    covariance, covariates fixed.
 
     References
     ----------

@@ -82,6 +82,13 @@ class Run:
         DataFrame
             Columns model, family, outcome, term, estimate, std_error, statistic, p_value, conf_low
             and conf_high.
+
+        Examples
+        --------
+        With `run` as in `coopgap.run`:
+
+        >>> run.tidy()["term"].head(2).tolist()
+        ['member', 'age_band=25-34']
         """
         names = ["estimate", "std_error", "statistic", "p_value", "conf_low", "conf_high"]
         rows = self.coefficients.rename(columns={"lower": "conf_low", "upper": "conf_high"})
@@ -94,6 +101,15 @@ class Run:
         -------
         DataFrame
             Columns model, family, outcome, n_obs, n_clusters and vcov.
+
+        Examples
+        --------
+        With `run` as in `coopgap.run`:
+
+        >>> run.glance()[["family", "n_obs"]].head(2)
+                   family  n_obs
+        0  adjusted_logit   2007
+        1   matched_logit   1997
         """
         keys = ["model", "family", "outcome"]
         rows = self.coefficients.rename(columns={"std_error_kind": "vcov"})

@@ -194,11 +194,11 @@ def load_study(study: str | Path) -> Study:
     folder = _find(study)
     contents = {path.name: _read(path) for path in _files(folder)}
     tables = {name: _parse(name, content) for name, content in contents.items()}
-    file: StudyFile = _record(StudyFile, STUDY_FILE, tables.pop(STUDY_FILE))
+    file: StudyFile = record(StudyFile, STUDY_FILE, tables.pop(STUDY_FILE))
     if not tables:
         raise StudyError(str(folder), "holds no model file", "add one, such as trust.toml")
     models = tuple(
-        read_model(Path(name).stem, _record(ModelFile, name, table), name, file.variables)
+        read_model(Path(name).stem, record(ModelFile, name, table), name, file.variables)
         for name, table in tables.items()
     )
     outcomes = tuple(dict.fromkeys(model.outcome for model in models))
@@ -266,7 +266,7 @@ def load_printed(folder: Path) -> tuple[str, str | Path] | None:
     table = _parse(STUDY_FILE, _read(_find(folder) / STUDY_FILE))
     if "printed" not in table or not {*table} <= {"title", "printed"}:
         return None
-    file: PrintedFile = _record(PrintedFile, STUDY_FILE, table)
+    file: PrintedFile = record(PrintedFile, STUDY_FILE, table)
     return file.title, _registry(file.printed, folder)
 
 
@@ -333,8 +333,8 @@ def _digest(contents: Mapping[str, bytes]) -> str:
     return digest.hexdigest()
 
 
-def _record(kind: type, name: str, table: dict[str, Any]) -> Any:
-    """The record of a TOML file."""
+def record(kind: type, name: str, table: dict[str, Any]) -> Any:
+    """The record of a table as a TOML file has one; a StudyError names the file or `name`."""
     try:
         return adapter(kind).validate_python(table)
     except ValidationError as error:
