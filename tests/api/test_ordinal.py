@@ -51,6 +51,15 @@ def test_intervals_are_walds(wine):
     ]
 
 
+def test_ratios(wine):
+    fit = cg.ordinal("rating ~ contact", wine)
+    log, ratio = fit.tidy(), fit.tidy(exponentiate=True)
+    for name in ("estimate", "conf_low", "conf_high"):
+        assert ratio[name].to_numpy() == pytest.approx(np.exp(log[name]).to_numpy())
+    same = ["term", "std_error", "statistic", "p_value"]
+    pd.testing.assert_frame_equal(ratio[same], log[same])
+
+
 @pytest.mark.parametrize("weighted", [False, True])
 def test_vglm_wine_with_a_freed_term(wine, fixture, weighted):
     expected = fixture("vglm")["wine_weighted" if weighted else "wine"]

@@ -58,13 +58,15 @@ class Fit(ABC):
     def statistics(self) -> dict[str, float]:
         """Numbers of `glance` that this kind of fit has."""
 
-    def tidy(self, conf_level: float = 0.95) -> pd.DataFrame:
+    def tidy(self, conf_level: float = 0.95, *, exponentiate: bool = False) -> pd.DataFrame:
         """Coefficients with their intervals.
 
         Parameters
         ----------
         conf_level
             Coverage probability of the intervals.
+        exponentiate
+            Whether estimates and limits are given as ratios; std_error stays that of the logarithm.
 
         Returns
         -------
@@ -88,7 +90,9 @@ class Fit(ABC):
         for term, estimate, error, df in self.slopes():
             found = wald(estimate, error, df=df, prob=conf_level, null=0.0)
             statistic = estimate / error if error > 0 else np.nan
-            rows.append((term, estimate, error, statistic, found.p_value, found.lower, found.upper))
+            ends = np.array([estimate, found.lower, found.upper])
+            shown, lower, upper = (np.exp(ends) if exponentiate else ends).tolist()
+            rows.append((term, shown, error, statistic, found.p_value, lower, upper))
         names = ["term", "estimate", "std_error", "statistic", "p_value", "conf_low", "conf_high"]
         return pd.DataFrame(rows, columns=names)
 
