@@ -11,7 +11,7 @@ CHECK_VENV = $(BIN)/python -c "$(USABLE)" 2>/dev/null || { \
 # Exit 3 is a finished run with rows withheld or not estimable, each named on stderr.
 FINISHED := || test $$? -eq 3
 
-.PHONY: fit fit-full example test test-all check size bench fuzz coverage alarms golden r-fixtures
+.PHONY: fit fit-full example test test-all check size bench fuzz coverage alarms golden r-fixtures docs tutorial
 
 fit: .venv/fit.stamp
 	$(BIN)/python -m coopgap.fit $(ARGS) $(FINISHED)
@@ -45,6 +45,14 @@ bench: .venv/dev.stamp
 fuzz: .venv/dev.stamp
 	$(BIN)/python tests/fuzz/run.py $(ARGS)
 
+# The book, as one folder of pages: site/index.html. ARGS="--site-dir DIR" puts it elsewhere.
+docs: .venv/docs.stamp
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet $(ARGS)
+
+# The tutorial of the book in a fresh environment, from a wheel.
+tutorial: .venv/fit.stamp
+	$(BIN)/python tests/tutorial.py
+
 # Stops and goes on; ARGS="--minutes 30" for a part. Blocks are kept in reports/coverage.
 coverage: .venv/dev.stamp
 	$(BIN)/python tests/coverage/run.py $(ARGS)
@@ -70,13 +78,18 @@ r-fixtures: .venv/fit.stamp
 
 .venv/fit.stamp: pyproject.toml constraints.txt | $(BIN)/python
 	@$(CHECK_VENV)
-	$(INSTALL) -e .
+	$(INSTALL) -e ".[office]"
 	@touch $@
+
+.venv/docs.stamp: pyproject.toml constraints.txt | $(BIN)/python
+	@$(CHECK_VENV)
+	$(INSTALL) -e ".[office,docs]"
+	@touch .venv/fit.stamp $@
 
 .venv/dev.stamp: pyproject.toml constraints.txt | $(BIN)/python
 	@$(CHECK_VENV)
 	$(INSTALL) -e ".[dev]"
-	@touch .venv/fit.stamp $@
+	@touch .venv/fit.stamp .venv/docs.stamp $@
 
 # An interpreter is chosen by running it: a name on the PATH may be a shim with nothing behind it,
 # and a system Python may come without venv.

@@ -63,8 +63,9 @@ def names(requirements: list[str]) -> dict[str, str]:
 
 
 def test_declared_dependencies_are_the_imported_ones():
-    cluster = PROJECT["optional-dependencies"]["cluster"]
-    declared = {name.lower() for name in names([*PROJECT["dependencies"], *cluster])}
+    extras = PROJECT["optional-dependencies"]
+    wanted = [*PROJECT["dependencies"], *extras["cluster"], *extras["office"]]
+    declared = {name.lower() for name in names(wanted)}
     used = {DISTRIBUTION.get(name, name).lower() for name in imported() - NOT_OURS}
     assert declared == used | NAMED
 
@@ -72,8 +73,10 @@ def test_declared_dependencies_are_the_imported_ones():
 def test_every_dependency_has_a_lower_bound_and_a_pin():
     pins = names((ROOT / "constraints.txt").read_text("utf-8").splitlines())
     pins = {re.sub(r"[-_.]+", "-", name).lower() for name in pins}
-    extras = PROJECT["optional-dependencies"]["dev"]
-    for name, requirement in names([*PROJECT["dependencies"], *extras]).items():
+    extras = [one for extra in PROJECT["optional-dependencies"].values() for one in extra]
+    wanted = names([*PROJECT["dependencies"], *extras])
+    assert wanted.pop("coopgap") == "coopgap[office,cluster,docs]"
+    for name, requirement in wanted.items():
         assert ">=" in requirement
         assert re.sub(r"[-_.]+", "-", name).lower() in pins, name
 

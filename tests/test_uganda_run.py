@@ -164,13 +164,13 @@ def test_the_command_says_what_it_left_out(capsys):
 
 
 def points(value):
-    """As the README writes points: one digit, two where one would hide the sign."""
+    """As the book writes points: one digit, two where one would hide the sign."""
     text = f"{100 * value:.1f}"
     return (f"{100 * value:.2f}" if float(text) == 0 else text).replace("-", "−")
 
 
-def test_the_readmes_sentences_on_income(run):
-    """Every number of the README's real example, in the words that stand there."""
+def test_the_books_sentences_on_income(run, page):
+    """Numbers of the book's real study, in the words that stand there."""
     keys = {"model": "income", "group": "all"}
     matched = keys | {"family": "matched_ordinal"}
     above = pick(run.gaps, **matched, quantity="superiority")
@@ -185,13 +185,13 @@ def test_the_readmes_sentences_on_income(run):
         f"difference of {points(tied['difference'])} "
         f"({points(tied['difference_lower'])} to {points(tied['difference_upper'])})",
     ]
-    text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    text = " ".join(page("uganda.md").split())
     assert [part for part in said if part not in text] == []
 
 
 @pytest.mark.slow
-def test_the_readmes_sentences_on_a_district():
-    """What the README says of one district beside all: alone and pooled."""
+def test_the_books_sentences_on_a_district(page):
+    """What the book says of one district beside all: alone and pooled."""
     run = coopgap.run("uganda_dairy", data=SURVEY, only=["income"])
 
     def said(row):
@@ -215,13 +215,13 @@ def test_the_readmes_sentences_on_a_district():
             "0.", "."
         ),
     ]
-    text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    text = " ".join(page("uganda.md").split())
     assert [part for part in words if part not in text] == []
 
 
 def declared_methods():
-    """Rows of the README's table of designs, as numbers."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    """Rows of the book's table of designs, as numbers."""
+    text = (ROOT / "docs" / "howto" / "matching.md").read_text(encoding="utf-8")
     start = text.index("| method | gap, points |")
     for line in text[start:].splitlines()[2:8]:
         name, *cells = (cell.strip(" `") for cell in line.strip("|").split("|"))
@@ -230,7 +230,7 @@ def declared_methods():
 
 
 @pytest.mark.parametrize(("method", "expected"), [*declared_methods()])
-def test_the_readmes_table_of_designs(method, expected, tmp_path):
+def test_the_books_table_of_designs(method, expected, tmp_path):
     def matched(text):
         text = text.partition("[hierarchical]")[0]
         if method == "exact":

@@ -1,4 +1,4 @@
-"""The committed calibrations: each whole, none rejected, and told in the README."""
+"""The committed calibrations: each whole, none rejected, and told in the book."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def read(model, design):
 
 
 def line(model, design):
-    """A line of the README's table."""
+    """A line of the book's table."""
     rows = read(model, design)
     within = [100 * float(row["within_95"]) for row in rows]
     cells = (
@@ -55,6 +55,5 @@ def test_the_committed_summaries_are_whole(model, design):
 
 
 @pytest.mark.parametrize(("model", "design"), WANTED)
-def test_the_readme_tells_them(model, design):
-    readme = (HERE.parents[1] / "README.md").read_text(encoding="utf-8")
-    assert line(model, design) in readme
+def test_the_book_tells_them(model, design, page):
+    assert line(model, design) in page("explanation/coverage.md")

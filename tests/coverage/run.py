@@ -122,7 +122,7 @@ def defaults(made: pd.DataFrame) -> pd.DataFrame:
 
 
 def markdown(made: pd.DataFrame) -> str:
-    """The table as the README shows it: a row an interval, an asterisk where it fails.
+    """The table as the book shows it: a row an interval, an asterisk where it fails.
 
     Of proportional odds the interval of a run alone; the csv has every other.
     """

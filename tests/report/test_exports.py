@@ -20,10 +20,11 @@ from coopgap.core.errors import OutputError
 from coopgap.core.estimate import TABLES, columns, to_frame
 from coopgap.core.vocabulary import EXAMPLE
 from coopgap.report.data import make_results
-from coopgap.report.documents import escape_latex, write_latex, write_word
+from coopgap.report.documents import escape_latex, write_latex
 from coopgap.report.pages import Content
 from coopgap.report.sheets import write_workbook
 from coopgap.report.tables import Table
+from coopgap.report.word import write_word
 from coopgap.report.write import write_report
 
 from .conftest import FIRST, HOSTILE_TOGETHER

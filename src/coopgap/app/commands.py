@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from coopgap.core.errors import OutputError, StudyError
+from coopgap.core.errors import OutputError, StudyError, require_formats
 
 if TYPE_CHECKING:
     from coopgap.calibration.replicate import Setup
@@ -23,6 +23,7 @@ _PRINTED_SIZE = 2007
 
 def fit(args: argparse.Namespace) -> int:
     """Fit a study and write its report, or show the plan alone."""
+    require_formats(args.formats)
     if args.dry_run:
         return _dry_run(args)
     from coopgap.app.pipeline import execute, stages
@@ -85,6 +86,7 @@ def report(args: argparse.Namespace) -> int:
     from coopgap.app.report import rewrite
     from coopgap.report.terminal import paths_to_tell
 
+    require_formats(args.formats)
     written = rewrite(args.folder, args.formats, args.figures)
     for path in paths_to_tell(args.folder, written, verbose=args.verbose):
         print(path)
@@ -99,6 +101,7 @@ def printed(args: argparse.Namespace) -> int:
     from coopgap.core.vocabulary import Status
     from coopgap.printed.rows import analyse
 
+    require_formats(args.formats)
     with progress(quiet=args.quiet, verbose=args.verbose) as notify:
         notify("reading the printed numbers")
         registry, source, title, benchmarks = find_registry(args.registry)

@@ -7,6 +7,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
+from importlib.util import find_spec
+from typing import Final
 
 from coopgap.core.vocabulary import Status
 
@@ -82,6 +85,28 @@ class SurveyError(InputError):
 
 class OutputError(InputError):
     """The output folder cannot be used."""
+
+
+EXTRAS: Final = {
+    "docx": ("office", "docx", "python-docx"),
+    "xlsx": ("office", "openpyxl", "openpyxl"),
+    "scheduler": ("cluster", "distributed", "Dask"),
+}
+"""By what is asked for: the extra that brings it, the module to look for, its name in words."""
+
+
+def require_extra(kind: str, where: str) -> None:
+    """Refuse what needs an extra that the plain installation leaves out and nobody installed."""
+    extra, module, name = EXTRAS[kind]
+    if find_spec(module) is None:
+        raise InputError(where, f"needs {name}", f'pip install "coopgap[{extra}]"')
+
+
+def require_formats(formats: Collection[str]) -> None:
+    """Refuse, before any work, formats of a report that need an extra."""
+    for kind in formats:
+        if kind in EXTRAS:
+            require_extra(kind, f"--formats {kind}")
 
 
 class NotEstimable(CoopgapError):

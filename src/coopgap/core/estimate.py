@@ -1,7 +1,7 @@
 """Rows of the output tables: every number that leaves coopgap stands in one of these records.
 
 The records are the schema: column order, type and meaning of each table are their fields. The
-column dictionary in the README is made from them.
+column dictionary in the book is made from them.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from threading import Thread
 from typing import Final
 
-from coopgap.core.errors import CoopgapError, InputError
+from coopgap.core.errors import CoopgapError, InputError, require_extra
 
 _ONE_THREAD: Final = {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
 """Processes share the cores, and sums keep one order."""
@@ -74,10 +74,9 @@ def executor(jobs: int | None = None, scheduler: str | None = None) -> Iterator[
 
 @contextmanager
 def _cluster(scheduler: str) -> Iterator[Executor]:
-    try:
-        from distributed import Client
-    except ImportError as error:
-        raise InputError("--scheduler", "needs Dask", "pip install 'coopgap[cluster]'") from error
+    require_extra("scheduler", "--scheduler")
+    from distributed import Client
+
     try:
         client = Client(scheduler, timeout=_ANSWER_WITHIN)
     except (OSError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""The five tables as CSV, parquet and a workbook; columns and checks as Markdown for the README."""
+"""The five tables as CSV, parquet and a workbook; columns and checks as Markdown for the book."""
 
 from __future__ import annotations
 
@@ -85,7 +85,8 @@ def column_dictionary() -> str:
     """Every column of every output table with its meaning, one Markdown table each."""
     parts = []
     for name in TABLES:
-        rows = [f"| `{column}` | {doc} |" for column, doc in columns(name).items()]
+        texts = {column: doc.replace("|", "\\|") for column, doc in columns(name).items()}
+        rows = [f"| `{column}` | {doc} |" for column, doc in texts.items()]
         parts.append("\n".join([f"### {name}.csv", "", "| column | meaning |", "|---|---|", *rows]))
     return "\n\n".join(parts) + "\n"
 

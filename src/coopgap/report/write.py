@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coopgap.core.atomic import FIGURES, FORMATS, STUDY_FOLDER
-from coopgap.core.errors import OutputError
+from coopgap.core.errors import OutputError, require_formats
 from coopgap.report.data import Results, make_results
 from coopgap.report.sheets import write_csv, write_parquet
 from coopgap.report.words import clean
@@ -36,7 +36,7 @@ def write_report(
     `formats` are any of `coopgap.core.atomic.FORMATS`, csv is always written; `figures` are formats
     that figures have beside PNG.
     """
-    _refuse_unknown(formats, figures)
+    _refuse_formats(formats, figures)
     written = write_csv(frames, folder)
     hashes = {path.stem: hashlib.sha256(path.read_bytes()).hexdigest() for path in written}
     # As read back from the file, so that a report made again is the same.
@@ -54,7 +54,7 @@ def write_results(
     figures: Collection[str] = (),
 ) -> list[Path]:
     """Write all but the tables as CSV; `frames` gives them where a format needs them."""
-    _refuse_unknown(formats, figures)
+    _refuse_formats(formats, figures)
     text = json.dumps(results.meta, indent=2, ensure_ascii=False)
     written = [_write(folder / "run.json", f"{text}\n"), *_write_study(results.study, folder)]
     if "parquet" in formats:
@@ -66,11 +66,12 @@ def write_results(
     return written
 
 
-def _refuse_unknown(formats: Collection[str], figures: Collection[str]) -> None:
+def _refuse_formats(formats: Collection[str], figures: Collection[str]) -> None:
     for what, asked, allowed in (("formats", formats, FORMATS), ("figures", figures, FIGURES)):
         unknown = sorted(set(asked) - set(allowed))
         if unknown:
             raise OutputError(what, f"no format {unknown[0]}", f"allowed: {', '.join(allowed)}")
+    require_formats(formats)
 
 
 def _write_study(study: Study, folder: Path) -> list[Path]:
@@ -164,7 +165,7 @@ def _write_documents(
 
         written += write_latex(results, tables, folder)
     if "docx" in formats:
-        from coopgap.report.documents import write_word
+        from coopgap.report.word import write_word
 
         path = folder / "tables.docx"
         write_word(_content(results), tables, path)

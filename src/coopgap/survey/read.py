@@ -19,7 +19,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, NoReturn
 
-from coopgap.core.errors import SurveyError
+from coopgap.core.errors import SurveyError, require_extra
 from coopgap.survey.raw import (
     MARK,
     ExtendedMissing,
@@ -80,6 +80,8 @@ def read_table(
     """
     size = _check_file(path)
     _check_content(path)
+    if path.suffix.lower() == ".xlsx":
+        require_extra("xlsx", str(path))
     # A sound file of this size stays far below.
     limits = limits or Limits(memory=768 * _MIB + 80 * size, seconds=120 + size // 100_000)
     table = _read_in_child(path, columns, encoding, limits)
