@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
+from linearmodels.iv.absorbing import AbsorbingLS
 from scipy import stats
 from scipy.linalg import block_diag, sqrtm
 
@@ -406,6 +408,18 @@ def test_member_weighted_difference_within_sets_by_hand():
     alone = fit_linear(*data[:4], None)
     assert alone.std_error == pytest.approx(independent, rel=1e-9)
     assert (alone.kind, alone.n_clusters, alone.df) == ("HC0", None, np.inf)
+
+
+def test_it_is_linearmodels_with_absorbed_sets():
+    y, member, weight, sets, zone = linear_people()
+    frame = pd.DataFrame({"member": member.astype(float), "set": pd.Categorical(sets)})
+    model = AbsorbingLS(y, frame[["member"]], absorb=frame[["set"]], weights=weight)
+    for clusters, scale in ((zone, np.sqrt(30 / 29)), (None, 1.0)):
+        how = {"cov_type": "robust"} if clusters is None else {"clusters": clusters}
+        other = model.fit(debiased=False, **{"cov_type": "clustered", **how})
+        fit = fit_linear(y, member, weight, sets, clusters)
+        assert fit.estimate == pytest.approx(other.params["member"], rel=1e-6)
+        assert fit.std_error == pytest.approx(scale * other.std_errors["member"], rel=1e-6)
 
 
 def test_cr2_person_by_person():
