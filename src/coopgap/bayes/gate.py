@@ -232,8 +232,19 @@ def _split(draws: FloatArray) -> FloatArray:
 
 def _z_scale(draws: FloatArray) -> FloatArray:
     """Normal scores of the ranks of each quantity over all its chains."""
-    ranks = scipy.stats.rankdata(draws.reshape(len(draws), -1), axis=1)
-    return np.asarray(ndtri((ranks - 0.375) / (ranks.shape[1] + 0.25)).reshape(draws.shape))
+    flat = draws.reshape(len(draws), -1)
+    order = np.argsort(flat, axis=1)
+    size = flat.shape[1]
+    scores = np.empty_like(flat)
+    np.put_along_axis(scores, order, _scores(np.arange(1.0, size + 1), size), axis=1)
+    ordered = np.take_along_axis(flat, order, axis=1)
+    tied = (ordered[:, 1:] == ordered[:, :-1]).any(axis=1)
+    scores[tied] = _scores(scipy.stats.rankdata(flat[tied], axis=1), size)
+    return scores.reshape(draws.shape)
+
+
+def _scores(ranks: FloatArray, size: int) -> FloatArray:
+    return np.asarray(ndtri((ranks - 0.375) / (size + 0.25)))
 
 
 def _r_hat(draws: FloatArray) -> FloatArray:
