@@ -7,6 +7,7 @@ its own with two macros: `sentence` for the text, `detail` for the evidence.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
@@ -19,7 +20,7 @@ from coopgap.report.tables import Table, pivot
 from coopgap.report.words import escape_markdown
 
 if TYPE_CHECKING:
-    from jinja2 import Environment
+    from jinja2 import BytecodeCache, Environment
     from markdown_it.token import Token
     from markupsafe import Markup
 
@@ -43,6 +44,7 @@ class Content:
             loader=PackageLoader("coopgap.report", "templates"),
             autoescape=True,
             auto_reload=False,
+            bytecode_cache=_compiled(),
             finalize=_escaped,
             undefined=StrictUndefined,
             trim_blocks=True,
@@ -147,6 +149,19 @@ def largest(rows: Iterable[Any]) -> list[Any]:
 def outside(rows: Iterable[Any]) -> list[Any]:
     """Rows whose interval does not hold what was observed."""
     return [row for row in rows if not row.lower <= row.threshold <= row.upper]
+
+
+def _compiled() -> BytecodeCache | None:
+    """Where compiled templates are kept; None for a user who has no folder to write in."""
+    from jinja2 import FileSystemBytecodeCache
+
+    from coopgap.core.executor import cache_folder
+
+    try:
+        folder = cache_folder("templates")
+    except OSError:
+        return None
+    return FileSystemBytecodeCache(str(folder)) if os.access(folder, os.W_OK) else None
 
 
 _BLANKS = re.compile(r"\n{3,}")
