@@ -47,7 +47,9 @@ def rewrite(
             written.append(temporary / f"{name}.csv")
             if not table.is_written:
                 write_csv({name: table.frame}, temporary)
-        written += write_results(results, frames, temporary, formats, figures=figures)
+        written += write_results(
+            results, frames, temporary, formats, figures=figures, earlier=target
+        )
         names = [path.relative_to(temporary) for path in written]
 
         def known(where: str, found: list[str]) -> set[str]:
