@@ -9,8 +9,8 @@ import time
 
 import pytest
 
-from coopgap.core.errors import InputError
-from coopgap.core.executor import WorkerError, executor
+from coopgap.core.errors import InputError, WorkerError
+from coopgap.core.executor import executor
 
 SLEEPER = """
 import os, sys, time

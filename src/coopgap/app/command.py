@@ -14,8 +14,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Final, NoReturn
 
-from coopgap.core.errors import InputError, shortened
-from coopgap.core.executor import WorkerError
+from coopgap.core.errors import InputError, WorkerError, shortened
 
 FAULT = 1
 INPUT_ERROR = 2

@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Final
 
-from coopgap.core.errors import CoopgapError, InputError
+from coopgap.core.errors import InputError, WorkerError
 
 _ONE_THREAD: Final = {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
 """Processes share the cores, and sums keep one order."""
@@ -19,10 +19,6 @@ _ONE_THREAD: Final = {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
 
 _LOOK_EVERY: Final = 0.25
 """Seconds."""
-
-
-class WorkerError(CoopgapError):
-    """A worker process ended without a result."""
 
 
 def cores(jobs: int | None) -> int:
