@@ -149,7 +149,8 @@ def predictive_shares(
         people = rng.multinomial(cells.counts[which].sum(axis=1), shares)
         inside = np.zeros((2 * n_regions, people.shape[1]))
         inside[slot[which], np.arange(people.shape[1])] = 1.0
-        drawn += np.einsum("gk,skj->sgj", inside, people).astype(np.int64)
+        summed = np.tensordot(people.astype(np.float64), inside, axes=(1, 1))
+        drawn += np.moveaxis(summed, 2, 1).astype(np.int64)
     observed = np.zeros((2 * n_regions, n_levels), dtype=np.int64)
     np.add.at(observed, slot, cells.counts)
     return Predictive(
