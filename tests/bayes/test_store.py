@@ -41,6 +41,15 @@ def test_draws_come_back_as_they_were(tmp_path, stored):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["m.nc", "m.nc.sha256"]
 
 
+def test_a_file_that_was_read_is_written_as_it_is(tmp_path, stored):
+    path, other = tmp_path / "m.nc", tmp_path / "other"
+    save_draws(path, stored)
+    other.mkdir()
+    save_draws(other / "m.nc", load_draws(path, "abc"))
+    for name in ("m.nc", "m.nc.sha256"):
+        assert (other / name).read_bytes() == (tmp_path / name).read_bytes()
+
+
 def test_arviz_reads_the_file_and_finds_no_answers(tmp_path, stored):
     arviz = pytest.importorskip("arviz")
     path = tmp_path / "m.nc"
