@@ -11,7 +11,7 @@ from coopgap.bayes.criticism import Loo
 from coopgap.bayes.fit import Request, summarise
 from coopgap.bayes.gate import GateItem, SamplerStats
 from coopgap.bayes.layout import Form, draw_names
-from coopgap.bayes.store import StoredDraws, load_draws, save_draws
+from coopgap.bayes.store import load_draws, save_draws
 from coopgap.checks.hierarchical import RegionContext, _stored, _Wanted
 from coopgap.checks.posterior import (
     loo_rows,
@@ -53,17 +53,10 @@ def context_of(request, fit=None, keys=LABELS, again=None):
 
 def test_draws_that_were_kept_stay_as_they_are_unless_zones_are_renamed(request_, tmp_path):
     fit, names = make_fit(request_), draw_names(request_.cells)
-    made = StoredDraws(
-        digest=request_.digest,
-        draws=fit.draws,
-        stats=fit.stats,
-        seconds=fit.seconds,
-        retried=fit.retried,
-        names=names,
-    )
-    save_draws(tmp_path / "m.nc", made)
+    wanted = _Wanted(model=None, request=request_, kept=None, why_not="")
+    save_draws(tmp_path / "m.nc", _stored(wanted, fit))
     kept = load_draws(tmp_path / "m.nc", request_.digest)
-    wanted = _Wanted(model=None, request=request_, kept=kept, why_not="")
+    wanted = dataclasses.replace(wanted, kept=kept)
     assert _stored(wanted, fit) is kept
     renamed = dataclasses.replace(
         request_.cells, zones=tuple(f"z{n}" for n in names.coords["zones"])

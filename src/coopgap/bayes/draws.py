@@ -235,17 +235,14 @@ def _mixed(at: FloatArray, width: FloatArray, link: LinkName) -> FloatArray:
     for start in range(0, at.shape[0], step):
         here = slice(start, start + step)
         moved = width[here] * nodes
-        if link == "logit" and nodes.size > 1 and max(_far(at[here]), _far(moved)) < _NO_OVERFLOW:
+        far = max(np.abs(at[here]).max(), np.abs(moved).max())
+        if link == "logit" and nodes.size > 1 and far < _NO_OVERFLOW:
             at[here] = _logistic_mixed(at[here], moved, weights)
         else:
             at[here] = sum(
                 weight * distribution(at[here] - moved[:, [k]]) for k, weight in enumerate(weights)
             )
     return at
-
-
-def _far(values: FloatArray) -> float:
-    return max(float(values.max()), -float(values.min()))
 
 
 def _logistic_mixed(at: FloatArray, moved: FloatArray, weights: FloatArray) -> FloatArray:

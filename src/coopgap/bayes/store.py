@@ -161,13 +161,13 @@ def _parsed(content: bytes) -> StoredDraws:
     with h5netcdf.File(io.BytesIO(content), "r") as file:
         posterior, attributes = file["posterior"], file.attrs
         variables = {name: (one.dimensions, one[...]) for name, one in posterior.variables.items()}
-        labelled = variables.keys() - {"chain", "draw"}
+        labelled = sorted((posterior.dims.keys() & variables.keys()) - {"chain", "draw"})
         return StoredDraws(
             digest=str(attributes["digest"]),
             draws={k: values for k, (_, values) in variables.items() if k not in posterior.dims},
             names=Names(
                 {k: dims[2] for k, (dims, _) in variables.items() if len(dims) > 2},
-                {k: tuple(map(_label, variables[k][1])) for k in posterior.dims if k in labelled},
+                {k: tuple(map(bytes.decode, variables[k][1])) for k in labelled},
             ),
             stats=SamplerStats(
                 energy=file["sample_stats"]["energy"][...],
@@ -178,7 +178,3 @@ def _parsed(content: bytes) -> StoredDraws:
             retried=bool(attributes["retried"]),
             content=content,
         )
-
-
-def _label(value: bytes | str) -> str:
-    return value.decode("utf-8") if isinstance(value, bytes) else value

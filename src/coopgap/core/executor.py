@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
-from pathlib import Path
 from threading import Thread
 from typing import Final
 
@@ -95,15 +94,6 @@ def _end_with(parent: int) -> None:
     os._exit(1)
 
 
-def cache_folder(name: str) -> Path:
-    """A folder of this user's for what takes long to make anew."""
-    from platformdirs import user_cache_path
-
-    folder = user_cache_path("coopgap", appauthor=False) / name
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
 def own_cache() -> None:
     """Give this process a persistent cache of compiled code that no other process uses meanwhile.
 
@@ -111,10 +101,12 @@ def own_cache() -> None:
     free and holds its lock until it ends. It must be called before a kernel is imported.
     """
     from filelock import FileLock, Timeout
+    from platformdirs import user_cache_path
 
     if _held:
         return
-    root = cache_folder("compiled")
+    root = user_cache_path("coopgap", appauthor=False) / "compiled"
+    root.mkdir(parents=True, exist_ok=True)
     for number in range(1000):
         lock = FileLock(root / f"{number}.lock")
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -85,8 +85,7 @@ def fit_linear(
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Within:
+class _Within(NamedTuple):
     """An outcome on membership with sets absorbed.
 
     Of n people: `weight`, `set` from 0, `member` less its set mean (m̃) and `residual`. Of sets:
@@ -111,15 +110,7 @@ def _within(y: FloatArray, member: BoolArray, weight: FloatArray, set_id: IntArr
     m, v = (one - (np.bincount(of_set, weight * one) / total)[of_set] for one in (member, y))
     spread = float(weight @ m**2)
     estimate = float(weight @ (m * v)) / spread
-    return _Within(
-        estimate=estimate,
-        weight=weight,
-        set=of_set,
-        member=m,
-        residual=v - estimate * m,
-        total=total,
-        spread=spread,
-    )
+    return _Within(estimate, weight, of_set, m, v - estimate * m, total, spread)
 
 
 def _cr2(fit: _Within, group: IntArray) -> tuple[float, float]:

@@ -13,9 +13,10 @@ from io import BytesIO
 from itertools import pairwise
 from math import ceil, floor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from docx import Document
+from docx.document import Document as Word
 from docx.enum.section import WD_ORIENT
 from docx.enum.style import WD_STYLE_TYPE
 from docx.enum.text import WD_ALIGN_PARAGRAPH
@@ -23,18 +24,13 @@ from docx.oxml import OxmlElement, parse_xml
 from docx.oxml.ns import nsdecls
 from docx.shared import Pt, RGBColor
 from markdown_it import MarkdownIt
+from markdown_it.token import Token
 
+from coopgap.report.data import Results
 from coopgap.report.figures.canvas import drawing_style
+from coopgap.report.pages import Content
 from coopgap.report.tables import Table
 from coopgap.report.words import clean
-
-if TYPE_CHECKING:
-    from docx.document import Document as Word
-    from markdown_it.token import Token
-
-    from coopgap.report.data import Results
-    from coopgap.report.pages import Content
-
 
 BESIDE: Final = 3.0
 """Points left and right of a cell's text."""

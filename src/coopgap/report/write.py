@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from coopgap.core.atomic import FIGURES, FORMATS, RUN_FILE, STUDY_FOLDER
 from coopgap.core.errors import OutputError
+from coopgap.report.appendix import bibliography
 from coopgap.report.data import Results, make_results
-from coopgap.report.sheets import write_csv, write_parquet
+from coopgap.report.paper import paper_tables
+from coopgap.report.sheets import headline_rows, write_csv, write_parquet, write_workbook
 from coopgap.report.words import clean
 from coopgap.study.spec import Study
 
@@ -100,7 +103,6 @@ def _write_pages(
     earlier: Path | None,
 ) -> tuple[list[Path], dict[str, list[str]]]:
     """Figures, and the pages that show them; with the digests of each figure."""
-    from coopgap.report.appendix import bibliography
     from coopgap.report.figures.canvas import drawing_style, svg_text
     from coopgap.report.pages import html_page
 
@@ -196,12 +198,8 @@ def _write_documents(
     formats: Collection[str],
 ) -> list[Path]:
     """A workbook, LaTeX and Word: the tables for a paper."""
-    from coopgap.report.paper import paper_tables
-
     written, tables = [], paper_tables(results)
     if "xlsx" in formats:
-        from coopgap.report.sheets import headline_rows, write_workbook
-
         path = folder / "tables.xlsx"
         head = headline_rows(results)
         write_workbook(frames(), path, mark=results.mark, headlines=head, tables=tables)
@@ -221,8 +219,6 @@ def _write_documents(
 
 def notebook_html(results: Results) -> str:
     """The summary with its figures as a fragment; what it would link to is not there."""
-    import re
-
     from coopgap.report.figures.canvas import drawing_style, svg_text
     from coopgap.report.pages import html_fragment
 
