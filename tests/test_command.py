@@ -14,8 +14,7 @@ import pytest
 
 from coopgap.app.command import run_command
 from coopgap.core.atomic import check_target
-from coopgap.core.errors import OutputError, StudyError
-from coopgap.core.executor import WorkerError
+from coopgap.core.errors import OutputError, StudyError, WorkerError
 from coopgap.fit import main
 from coopgap.study.load import load_study
 

@@ -9,7 +9,8 @@ import time
 
 import pytest
 
-from coopgap.core.executor import WorkerError, executor
+from coopgap.core.errors import WorkerError
+from coopgap.core.executor import executor
 
 SLEEPER = """
 import os, sys, time

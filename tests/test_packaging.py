@@ -26,9 +26,9 @@ DISTRIBUTION = {
 }
 NOT_OURS = {"markupsafe", "pydantic_core"}
 """Imported from a dependency that re-exports nothing of it: jinja2 and pydantic."""
-NAMED = {"arviz", "h5netcdf", "h5py"}
-"""Needed and never imported: xarray is told h5netcdf to write netCDF, which needs h5py; ArviZ
-is what users read kept draws with, of its parts the program imports arviz_stats."""
+NAMED = {"arviz", "h5py"}
+"""Needed and never imported: h5netcdf needs h5py; ArviZ is what users read kept draws with, of its
+parts the program imports arviz_stats."""
 
 
 def tracked() -> list[Path]:

@@ -6,6 +6,8 @@ import dataclasses
 
 import numpy as np
 import pytest
+import xarray as xr
+from arviz_stats import psense
 from scipy.special import expit, logsumexp
 
 from coopgap.bayes.criticism import (
@@ -149,6 +151,18 @@ def test_log_priors_are_the_top_level_densities(fitted):
     expected = expected - 0.5 * np.square(fit.draws["shift"] / 0.5).sum(axis=-1)
     expected = expected + (np.log(expit(cuts)) + np.log(expit(-cuts))).sum(axis=-1)
     assert found - found[0, 0] == pytest.approx(expected - expected[0, 0], abs=1e-9)
+
+
+def test_power_scaling_is_arvizs_of_a_dataset():
+    rng = np.random.default_rng(8)
+    theta, prior, answers = 0.3 * np.cumsum(rng.normal(size=(3, 4, 300)), axis=2)
+    parts = {"posterior": theta, "log_prior": prior - theta**2, "log_likelihood": answers}
+    tree = xr.DataTree.from_dict(
+        {group: xr.Dataset({"t": (("chain", "draw"), one)}) for group, one in parts.items()}
+    )
+    expected = [float(psense(tree, group=group)["t"]) for group in ("prior", "likelihood")]
+    found = power_scaling({"t": theta}, parts["log_prior"], answers)["t"]
+    assert found == pytest.approx(expected, rel=1e-12)
 
 
 def test_power_scaling_of_a_normal_mean_is_as_the_algebra_says():

@@ -76,6 +76,18 @@ def test_zones_are_averaged_over(link, cdf, spread):
     assert np.cumsum(found)[:2] == pytest.approx(below, abs=2e-6)
 
 
+@pytest.mark.parametrize("far", [1.0, 40.0, 250.0, 900.0])
+def test_zones_on_the_log_odds_are_averaged_node_by_node(far):
+    rng = np.random.default_rng(3)
+    eta, spread = rng.uniform(-far, far, (1, 6, 5)), np.linspace(0, far / 10, 6)[None]
+    region, share = np.array([0, 1, 1, 0, 1]), rng.dirichlet(np.ones(5))
+    found = standardised(eta, np.zeros((1, 6, 1)), spread, region, share, 2, "logit")
+    nodes, weights = np.polynomial.hermite_e.hermegauss(9)
+    by_node = expit(-eta[0][..., None] - spread[0][:, None, None] * nodes)
+    below = by_node @ weights / weights.sum()
+    assert found[0, 0, :, 0] == pytest.approx(below @ share, rel=1e-13, abs=1e-15)
+
+
 def test_one_draw_without_zones_is_g_computation():
     """The same numbers through the regressions' standardisation."""
     cells = make_cells()

@@ -41,6 +41,14 @@ def test_draws_come_back_as_they_were(tmp_path, stored):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["m.nc", "m.nc.sha256"]
 
 
+def test_a_file_that_was_read_is_written_as_it_is(tmp_path, stored):
+    path = tmp_path / "m.nc"
+    save_draws(path, stored)
+    first = path.read_bytes()
+    save_draws(path, load_draws(path, "abc"))
+    assert path.read_bytes() == first
+
+
 def test_arviz_reads_the_file_and_finds_no_answers(tmp_path, stored):
     arviz = pytest.importorskip("arviz")
     path = tmp_path / "m.nc"

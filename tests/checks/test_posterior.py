@@ -8,8 +8,9 @@ import pytest
 from coopgap.bayes.criticism import Loo
 from coopgap.bayes.fit import Request, summarise
 from coopgap.bayes.gate import GateItem, SamplerStats
-from coopgap.bayes.layout import Form
-from coopgap.checks.hierarchical import RegionContext
+from coopgap.bayes.layout import Form, draw_names
+from coopgap.bayes.store import load_draws, save_draws
+from coopgap.checks.hierarchical import RegionContext, _stored, _Wanted
 from coopgap.checks.posterior import (
     loo_rows,
     loo_variants,
@@ -46,6 +47,23 @@ def context_of(request, fit=None, keys=LABELS, again=None):
     fits = {one.name: again for one in prior_refits(request)}
     fit = fit or make_fit(request)
     return RegionContext(plan=None, model=None, keys=keys, request=request, fit=fit, refits=fits)
+
+
+def test_draws_that_were_kept_stay_as_they_are_unless_zones_are_renamed(request_, tmp_path):
+    fit, names = make_fit(request_), draw_names(request_.cells)
+    wanted = _Wanted(model=None, request=request_, kept=None, why_not="")
+    save_draws(tmp_path / "m.nc", _stored(wanted, fit))
+    kept = load_draws(tmp_path / "m.nc", request_.digest)
+    wanted = dataclasses.replace(wanted, kept=kept)
+    assert _stored(wanted, fit) is kept
+    renamed = dataclasses.replace(
+        request_.cells, zones=tuple(f"z{n}" for n in names.coords["zones"])
+    )
+    again = _stored(
+        dataclasses.replace(wanted, request=dataclasses.replace(request_, cells=renamed)), fit
+    )
+    assert again.content is None
+    assert again.names.coords["zones"] == renamed.zones
 
 
 def test_the_refits_are_the_declared_ones(request_):

@@ -129,7 +129,7 @@ def test_impossible_levels_have_no_derivative(link):
 def test_one_level_is_the_interval_that_stands_alone(link):
     eta = np.array([[-2.0, -0.5, 1.0]])
     ends = np.concatenate([[-np.inf], eta[0], [np.inf]])
-    alone = LINKS[link].log_interval(ends[1:], ends[:-1])
+    alone = LINKS[link].log_between(LINKS[link].at(ends[1:]), LINKS[link].at(ends[:-1]))
     assert intervals(eta, LINKS[link]).log_prob[0] == pytest.approx(alone, rel=1e-14)
     step = 1e-6
     density = np.diff(LINKS[link].distribution(np.stack([eta - step, eta + step])), axis=0)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
+from linearmodels.iv.absorbing import AbsorbingLS
 from scipy import stats
 from scipy.linalg import block_diag, sqrtm
 
@@ -265,6 +267,18 @@ def by_hand(y, member, weight, sets, zone):
     sums = np.bincount(zone, unit)
     n_clusters = np.unique(zone).size
     return gap, np.sqrt(n_clusters / (n_clusters - 1) * sums @ sums), np.sqrt(unit @ unit)
+
+
+def test_it_is_linearmodels_with_absorbed_sets():
+    y, member, weight, sets, zone = linear_people()
+    frame = pd.DataFrame({"member": member.astype(float), "set": pd.Categorical(sets)})
+    model = AbsorbingLS(y, frame[["member"]], absorb=frame[["set"]], weights=weight)
+    for clusters, scale in ((zone, np.sqrt(30 / 29)), (None, 1.0)):
+        how = {"cov_type": "robust"} if clusters is None else {"clusters": clusters}
+        other = model.fit(debiased=False, **{"cov_type": "clustered", **how})
+        fit = fit_linear(y, member, weight, sets, clusters)
+        assert fit.estimate == pytest.approx(other.params["member"], rel=1e-6)
+        assert fit.std_error == pytest.approx(scale * other.std_errors["member"], rel=1e-6)
 
 
 def test_cr2_person_by_person():

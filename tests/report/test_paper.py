@@ -16,6 +16,7 @@ from coopgap.core.estimate import (
     CoefficientRow,
     DiagnosticRow,
     GapRow,
+    Rows,
     SensitivityRow,
     to_frame,
 )
@@ -32,7 +33,6 @@ from coopgap.report.data import Results, make_results
 from coopgap.report.figures import draw
 from coopgap.report.figures.canvas import drawing_style
 from coopgap.report.pages import Content
-from coopgap.report.printed import Rows
 from coopgap.study.model import KEYS
 from coopgap.study.spec import (
     Design,
@@ -137,8 +137,7 @@ def results(
         sensitivity=sensitivity,
         diagnostics=diagnostics,  # type: ignore[arg-type]
     )
-    empty = Rows(gaps=(), coefficients=(), balance=(), sensitivity=(), diagnostics=())
-    return Results(study=study(**(spec or {})), meta=meta, survey=rows, printed=empty)
+    return Results(study=study(**(spec or {})), meta=meta, survey=rows, printed=Rows())
 
 
 def cells(table: paper.Table) -> dict[str, dict[str, str]]:

@@ -12,7 +12,8 @@ import coopgap
 from coopgap.__main__ import main
 from coopgap.app.report import read_run
 from coopgap.core.estimate import TABLES
-from coopgap.report.write import write_report
+from coopgap.report.figures import canvas
+from coopgap.report.write import _drawn_before, write_report
 from coopgap.survey.example import make_example
 
 STUDY = """
@@ -130,6 +131,30 @@ def test_a_report_made_again_is_the_first_one_byte_by_byte(folder, capsys):
     assert found.pop("figures/mine.png") == b"mine too"
     assert found == first
     assert not [path for path in folder.parent.iterdir() if path.name.startswith(".")]
+
+
+def test_a_figure_is_drawn_only_if_it_or_what_it_shows_is_another(folder, monkeypatch):
+    drawn, save_png = [], canvas.save_png
+
+    def noted(drawing, path):
+        drawn.append(drawing.name)
+        save_png(drawing, path)
+
+    monkeypatch.setattr(canvas, "save_png", noted)
+    shelf = folder / "figures"
+    first = contents(shelf)
+    assert again(folder) == 0
+    assert drawn == []
+    (shelf / "love.png").write_bytes(first["headline.png"])
+    assert again(folder) == 0
+    assert drawn == ["love"]
+    assert contents(shelf) == first
+    monkeypatch.setattr(canvas, "_ROW", 0.3)
+    assert again(folder) == 0
+    assert {"headline", "love"} <= set(drawn[1:])
+    assert (shelf / "love.png").read_bytes() != first["love.png"]
+    (folder / "run.json").write_text('{"program": "coopgap", "figures_sha256": {"love": 3}}')
+    assert _drawn_before(folder) == _drawn_before(shelf) == {}
 
 
 def test_parquet_is_read_where_there_is_no_csv(folder, saved):

@@ -7,10 +7,10 @@ import sys
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from coopgap import __version__
 from coopgap.app import commands
 from coopgap.app.command import at_least, run_command, some_of
 from coopgap.core.atomic import FIGURES, FORMATS
@@ -259,7 +259,7 @@ def run(name: str, argv: Sequence[str] | None = None) -> int:
         prog=f"coopgap {name}", description=command.description, epilog=command.epilog
     )
     command.arguments(parser)
-    parser.add_argument("--version", action="version", version=f"coopgap {version('coopgap')}")
+    parser.add_argument("--version", action="version", version=f"coopgap {__version__}")
     return run_command(partial(command.work, parser.parse_args(argv)))
 
 
@@ -267,7 +267,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command named first: `coopgap COMMAND …`."""
     name, *rest = [*(sys.argv[1:] if argv is None else argv)] or [""]
     if name == "--version":
-        print(f"coopgap {version('coopgap')}")
+        print(f"coopgap {__version__}")
         return 0
     if name in COMMANDS:
         return run(name, rest)

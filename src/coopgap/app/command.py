@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import gc
 import signal
 import sys
 import threading
@@ -13,8 +14,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Final, NoReturn
 
-from coopgap.core.errors import InputError, shortened
-from coopgap.core.executor import WorkerError
+from coopgap.core.errors import InputError, WorkerError, shortened
 
 FAULT = 1
 INPUT_ERROR = 2
@@ -68,6 +68,11 @@ def some_of(allowed: Sequence[str]) -> Callable[[str], tuple[str, ...]]:
     return names
 
 
+_OBJECTS: Final = 100_000
+"""New objects after which cycles are looked for: of the thousands of records of a run none makes
+one, and looking takes a twentieth of its time."""
+
+
 def run_command(work: Callable[[], int]) -> int:
     """Do a command's work and turn what goes wrong into an exit code.
 
@@ -75,6 +80,7 @@ def run_command(work: Callable[[], int]) -> int:
     used or the machine has no room for the work; 130 where interrupted and 143 where terminated;
     1 with the traceback for a fault of coopgap.
     """
+    gc.set_threshold(_OBJECTS, *gc.get_threshold()[1:])
     try:
         with _terminable():
             return work()

@@ -6,10 +6,15 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from coopgap.app.meta import printed_meta
+from coopgap.core.atomic import replace_folder
 from coopgap.core.errors import StudyError
 from coopgap.core.estimate import TABLES, to_frame
 from coopgap.datasets.registry import SHIPPED, Registry, load_registry
-from coopgap.printed.rows import PrintedResult
+from coopgap.printed.rows import PrintedResult, registry_frame
+from coopgap.report.printed import printed_study
+from coopgap.report.sheets import write_csv
+from coopgap.report.write import write_report
 from coopgap.study.load import load_printed, load_study, shipped_studies
 from coopgap.study.spec import Benchmark
 
@@ -77,13 +82,6 @@ def save_printed(
     It is replaced only if it is empty or holds an earlier run. `source` is a shipped name or a
     file; csv is always written; `seconds` are those of the stages before.
     """
-    from coopgap.app.meta import printed_meta
-    from coopgap.core.atomic import replace_folder
-    from coopgap.printed.rows import registry_frame
-    from coopgap.report.printed import printed_study
-    from coopgap.report.sheets import write_csv
-    from coopgap.report.write import write_report
-
     frames = {name: to_frame(name, getattr(result, name)) for name in TABLES}
     with replace_folder(target) as temporary:
         written = write_report(

@@ -12,15 +12,18 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
-from coopgap.core.atomic import PROGRAM, STUDY_FOLDER
+from coopgap.app.result import Run
+from coopgap.core.atomic import PROGRAM, STUDY_FOLDER, replace_folder
 from coopgap.core.errors import OutputError, shortened
+from coopgap.core.estimate import TABLES, Row, to_frame
+from coopgap.report.data import results_of
+from coopgap.report.sheets import csv_text, table_digest, unescape_cell, write_csv
+from coopgap.report.write import write_results
+from coopgap.study.load import load_study
+from coopgap.study.spec import Study
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from coopgap.app.result import Run
-    from coopgap.core.estimate import Row
-    from coopgap.study.spec import Study
 
 _AGAIN = "fit it again"
 
@@ -29,11 +32,6 @@ def rewrite(
     folder: str | Path, formats: Collection[str] = ("html", "md"), figures: Collection[str] = ()
 ) -> list[Path]:
     """Write a saved run's report again; what else its folder holds stays."""
-    from coopgap.core.atomic import replace_folder
-    from coopgap.report.data import results_of
-    from coopgap.report.sheets import write_csv
-    from coopgap.report.write import write_results
-
     target = Path(folder)
     study, meta, tables = _saved(target)
     results = results_of({name: table.rows for name, table in tables.items()}, study, meta)
@@ -47,7 +45,9 @@ def rewrite(
             written.append(temporary / f"{name}.csv")
             if not table.is_written:
                 write_csv({name: table.frame}, temporary)
-        written += write_results(results, frames, temporary, formats, figures=figures)
+        written += write_results(
+            results, frames, temporary, formats, figures=figures, earlier=target
+        )
         names = [path.relative_to(temporary) for path in written]
 
         def known(where: str, found: list[str]) -> set[str]:
@@ -60,8 +60,6 @@ def rewrite(
 
 def read_run(folder: Path) -> Run:
     """A saved run, without its draws; a table without CSV is read from parquet."""
-    from coopgap.app.result import Run
-
     study, meta, tables = _saved(folder)
     frames: dict[str, Any] = {name: table.frame for name, table in tables.items()}
     return Run(study=study, meta=meta, **frames)
@@ -77,16 +75,11 @@ class _Table:
 
     @property
     def frame(self) -> pd.DataFrame:
-        from coopgap.core.estimate import to_frame
-
         return to_frame(self.name, self.rows)
 
 
 def _saved(folder: Path) -> tuple[Study, dict[str, Any], dict[str, _Table]]:
     """The study, run.json and the tables, each table what run.json says was written."""
-    from coopgap.core.estimate import TABLES
-    from coopgap.report.sheets import table_digest
-
     meta = _meta(folder)
     study = _study(folder, meta)
     digests, tables = meta.get("tables_sha256", {}), {}
@@ -122,8 +115,6 @@ def _meta(folder: Path) -> dict[str, Any]:
 
 
 def _study(folder: Path, meta: dict[str, Any]) -> Study:
-    from coopgap.study.load import load_study
-
     kept = folder / STUDY_FOLDER
     where = shortened(kept)
     if not kept.is_dir():
@@ -135,8 +126,6 @@ def _study(folder: Path, meta: dict[str, Any]) -> Study:
 
 
 def _table(path: Path, name: str, digest: str | None) -> _Table:
-    from coopgap.core.estimate import TABLES
-
     is_there = path.exists()
     try:
         content = path.read_bytes() if is_there else _parquet_text(path).encode("utf-8")
@@ -153,8 +142,6 @@ def _table(path: Path, name: str, digest: str | None) -> _Table:
 
 def _parquet_text(path: Path) -> str:
     import pandas as pd
-
-    from coopgap.report.sheets import csv_text
 
     parquet = path.with_suffix(".parquet")
     if not parquet.exists():
@@ -188,8 +175,6 @@ def _records(
 
 def _reader(hint: Any) -> Callable[[str], Any]:
     """How a cell is read that stands for a value of this type; words are text, as in a frame."""
-    from coopgap.report.sheets import unescape_cell
-
     kinds = get_args(hint) or (hint,)
     numbers: dict[type, Callable[[str], Any]] = {
         bool: {"true": True, "false": False}.__getitem__,

@@ -151,7 +151,13 @@ class Run:
         target = Path(folder)
         with replace_folder(target) as temporary:
             written = write_report(
-                self.frames, self.study, self.meta, temporary, formats, figures=figures
+                self.frames,
+                self.study,
+                self.meta,
+                temporary,
+                formats,
+                figures=figures,
+                earlier=target,
             )
             kept = temporary / DRAWS_FOLDER
             for name, stored in self.draws.items():

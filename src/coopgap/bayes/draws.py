@@ -15,11 +15,13 @@ from coopgap.regression.links import LINKS
 from coopgap.study.spec import LinkName
 
 _NODES: Final = 9
-_CHUNK: Final = 2_000_000
+_CHUNK: Final = 100_000
 _ALL_ROWS: Final = 32_000_000
 """Draws of rows held at once: a numeric covariate gives almost every person a row."""
 _BLOCK: Final = 20_000
 """Of a chunk, what stays in the processor's cache; larger ones take twice as long."""
+_NO_OVERFLOW: Final = 300.0
+"""Largest latent distance whose exponential is finite when it is squared."""
 _SEED: Final = 20200131
 
 
@@ -176,7 +178,9 @@ def draw_margins(
             cuts = thresholds_at(some, len(cells.levels), m)
             mean = eta + gaps * m
             parts.append(standardised(mean, cuts, spread, region, share, len(cells.regions), link))
-    member, comparison = (np.concatenate(parts, axis=2) for parts in sides.values())
+    member, comparison = (
+        np.ascontiguousarray(np.concatenate(parts, axis=2)) for parts in sides.values()
+    )
     return member, comparison
 
 
@@ -222,19 +226,47 @@ def standardised(
 
 def _mixed(at: FloatArray, width: FloatArray, link: LinkName) -> FloatArray:
     """Mean of F over normals around `at`, shape (k, r), of SDs `width`, shape (k, 1); in place."""
-    nodes, node_weights = np.zeros(1), np.ones(1)
+    nodes, weights = np.zeros(1), np.ones(1)
     if width.any():
-        nodes, node_weights = np.polynomial.hermite_e.hermegauss(_NODES)
-        node_weights = node_weights / node_weights.sum()
+        nodes, weights = np.polynomial.hermite_e.hermegauss(_NODES)
+        weights = weights / weights.sum()
     distribution = LINKS[link].distribution
     step = max(1, _BLOCK // max(at.shape[1], 1))
     for start in range(0, at.shape[0], step):
         here = slice(start, start + step)
-        at[here] = sum(
-            w * distribution(at[here] - width[here] * node)
-            for node, w in zip(nodes, node_weights, strict=True)
-        )
+        moved = width[here] * nodes
+        far = max(np.abs(at[here]).max(), np.abs(moved).max())
+        if link == "logit" and nodes.size > 1 and far < _NO_OVERFLOW:
+            at[here] = _logistic_mixed(at[here], moved, weights)
+        else:
+            at[here] = sum(
+                weight * distribution(at[here] - moved[:, [k]]) for k, weight in enumerate(weights)
+            )
     return at
+
+
+def _logistic_mixed(at: FloatArray, moved: FloatArray, weights: FloatArray) -> FloatArray:
+    """Weighted mean of 1/(1 + exp(moved − at)), nodes of even weight on both sides of a middle one.
+
+    Notes
+    -----
+    With E = exp(−at) and g = exp(moved) of a node, 1/(1 + E g) + 1/(1 + E/g) is
+    (2 + E s)/(1 + E s + E²), s = g + 1/g: one exponential a row in place of one a node.
+    """
+    middle = weights.size // 2
+    ratio = np.exp(-at)
+    square = ratio * ratio
+    square += 1.0
+    total = weights[middle] / (1.0 + ratio)
+    upper, lower = np.empty_like(ratio), np.empty_like(ratio)
+    for k in range(middle):
+        np.multiply(ratio, 2 * np.cosh(moved[:, [k]]), out=upper)
+        np.add(square, upper, out=lower)
+        upper += 2.0
+        upper *= weights[k]
+        upper /= lower
+        total += upper
+    return np.asarray(total)
 
 
 def reported_parameters(draws: Draws, cells: HierarchicalCells) -> dict[str, FloatArray]:

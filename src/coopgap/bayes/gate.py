@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 import numpy as np
-import scipy
 from scipy.fft import irfft, next_fast_len, rfft
 from scipy.special import chdtrc, ndtri
 
@@ -231,9 +230,20 @@ def _split(draws: FloatArray) -> FloatArray:
 
 
 def _z_scale(draws: FloatArray) -> FloatArray:
-    """Normal scores of the ranks of each quantity over all its chains."""
-    ranks = scipy.stats.rankdata(draws.reshape(len(draws), -1), axis=1)
-    return np.asarray(ndtri((ranks - 0.375) / (ranks.shape[1] + 0.25)).reshape(draws.shape))
+    """Normal scores of the ranks of each quantity over all its chains; ties have their mean."""
+    flat = draws.reshape(len(draws), -1)
+    order, size = np.argsort(flat, axis=1), flat.shape[1]
+    ordered = np.take_along_axis(flat, order, axis=1)
+    place, apart = np.arange(size), ordered[:, 1:] != ordered[:, :-1]
+    edge = np.ones((len(flat), 1), dtype=np.bool_)
+    first = np.maximum.accumulate(np.where(np.hstack([edge, apart]), place, 0), axis=1)
+    last = np.where(np.hstack([apart, edge]), place, size)[:, ::-1]
+    last = np.minimum.accumulate(last, axis=1)[:, ::-1]
+    # Twice the ranks are whole numbers: there are few scores.
+    scores = ndtri((np.arange(2, 2 * size + 1) / 2 - 0.375) / (size + 0.25))
+    result = np.empty_like(flat)
+    np.put_along_axis(result, order, scores[first + last], axis=1)
+    return result.reshape(draws.shape)
 
 
 def _r_hat(draws: FloatArray) -> FloatArray:

@@ -11,7 +11,7 @@ import hashlib
 import io
 import os
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -47,6 +47,8 @@ class StoredDraws:
         Of the sampler.
     seconds, retried
         Of the fit.
+    content
+        The file they were read from, which is written as it is.
     """
 
     digest: str
@@ -55,6 +57,7 @@ class StoredDraws:
     seconds: float
     retried: bool
     names: Names = Names({}, {})
+    content: bytes | None = field(default=None, repr=False)
 
     def tree(self) -> xr.DataTree:
         """The draws as ArviZ takes them: groups `posterior` and `sample_stats`."""
@@ -90,7 +93,7 @@ def save_draws(path: Path, stored: StoredDraws) -> list[Path]:
 
     `path` ends in `.nc`; its folder exists. Returns what was written.
     """
-    content = bytes(stored.tree().to_netcdf(None, engine=_ENGINE))
+    content = stored.content or bytes(stored.tree().to_netcdf(None, engine=_ENGINE))
     line = f"{hashlib.sha256(content).hexdigest()}  {path.name}\n"
     return [_write(path, content), _write(_sum_of(path), line.encode())]
 
@@ -152,22 +155,26 @@ def _unaltered(path: Path) -> bytes:
 
 
 def _parsed(content: bytes) -> StoredDraws:
-    import xarray as xr
+    """The draws in a file; with xarray the packages that read it take a second to import."""
+    import h5netcdf
 
-    with xr.open_datatree(io.BytesIO(content), engine=_ENGINE) as tree:
-        posterior = tree["posterior"]
+    with h5netcdf.File(io.BytesIO(content), "r") as file:
+        posterior, attributes = file["posterior"], file.attrs
+        variables = {name: (one.dimensions, one[...]) for name, one in posterior.variables.items()}
+        labelled = sorted((posterior.dims.keys() & variables.keys()) - {"chain", "draw"})
         return StoredDraws(
-            digest=str(tree.attrs["digest"]),
-            draws={str(k): v.to_numpy() for k, v in posterior.data_vars.items()},
+            digest=str(attributes["digest"]),
+            draws={k: values for k, (_, values) in variables.items() if k not in posterior.dims},
             names=Names(
-                {str(k): str(v.dims[2]) for k, v in posterior.data_vars.items() if v.ndim > 2},
-                {str(k): tuple(map(str, v.to_numpy())) for k, v in posterior.coords.items()},
+                {k: dims[2] for k, (dims, _) in variables.items() if len(dims) > 2},
+                {k: tuple(map(bytes.decode, variables[k][1])) for k in labelled},
             ),
             stats=SamplerStats(
-                energy=tree["sample_stats"]["energy"].to_numpy(),
-                divergences=int(tree.attrs["divergences"]),
-                deepest=int(tree.attrs["deepest"]),
+                energy=file["sample_stats"]["energy"][...],
+                divergences=int(attributes["divergences"]),
+                deepest=int(attributes["deepest"]),
             ),
-            seconds=float(tree.attrs["seconds"]),
-            retried=bool(tree.attrs["retried"]),
+            seconds=float(attributes["seconds"]),
+            retried=bool(attributes["retried"]),
+            content=content,
         )

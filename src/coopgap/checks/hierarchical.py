@@ -166,17 +166,25 @@ def fit_regions(
                 if context.fit.passed:
                     tables.add(answers(_refitted(context, pool), Scope.REFIT, cost))
     return {
-        context.model.spec.name: StoredDraws(
-            digest=context.request.digest,
-            draws=context.fit.draws,
-            stats=context.fit.stats,
-            seconds=context.fit.seconds,
-            retried=context.fit.retried,
-            names=draw_names(context.request.cells),
-        )
-        for context in fits
+        one.model.spec.name: _stored(one, context.fit)
+        for one, context in zip(wanted, fits, strict=True)
         if context.fit.passed
     }
+
+
+def _stored(one: _Wanted, fit: HierarchicalFit) -> StoredDraws:
+    """What is kept of a fit; the file that its draws came from, unless zones are renamed."""
+    names = draw_names(one.request.cells)
+    if one.kept is not None and one.kept.names.coords.items() <= names.coords.items():
+        return one.kept
+    return StoredDraws(
+        digest=one.request.digest,
+        draws=fit.draws,
+        stats=fit.stats,
+        seconds=fit.seconds,
+        retried=fit.retried,
+        names=names,
+    )
 
 
 def hierarchical_request(

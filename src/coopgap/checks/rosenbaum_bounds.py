@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -130,17 +131,27 @@ def binary_bound(
 
 def _hypergeometric(kind: SetScores, gamma: float) -> tuple[int, FloatArray]:
     """Least value and probabilities of Fisher's noncentral hypergeometric distribution."""
-    people, members, upper = kind.scores.size, kind.members, kind.upper
-    low, high = max(0, members + upper - people), min(members, upper)
-    at = np.arange(low, high + 1)
-    logs = at * np.log(gamma) - (
-        special.gammaln(at + 1)
-        + special.gammaln(upper - at + 1)
-        + special.gammaln(members - at + 1)
-        + special.gammaln(people - upper - members + at + 1)
-    )
+    at, logs = _ways(kind.scores.size, kind.members, (kind.upper,))
+    logs = logs[0] + at[0] * np.log(gamma)
     weight = np.exp(logs - logs.max())
-    return low, weight / weight.sum()
+    return int(at[0, 0]), weight / weight.sum()
+
+
+@lru_cache(maxsize=1024)
+def _ways(n: int, m: int, above: tuple[int, ...]) -> tuple[FloatArray, FloatArray]:
+    """Members above each cut, from the fewest, and the logarithms of the ways to choose them."""
+    k = np.array(above, dtype=np.float64)
+    return _log_ways(n, m, k, np.maximum(0.0, m + k - n), np.minimum(k, float(m)))
+
+
+def _log_ways(
+    n: int, m: int, k: FloatArray, low: FloatArray, high: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Counts from `low`, shape (cuts, most), and logarithms; minus infinity beyond `high`."""
+    at = low[:, None] + np.arange(int((high - low).max()) + 1)
+    parts = (at, k[:, None] - at, m - at, n - m - k[:, None] + at)
+    logs = -sum(special.gammaln(np.maximum(part, 0) + 1) for part in parts)
+    return at, np.where(at <= high[:, None], logs, -np.inf)
 
 
 def _power(pmf: FloatArray, times: int) -> FloatArray:
@@ -260,11 +271,11 @@ def _parts(
 
 def _count_moments(n: int, m: int, k: FloatArray, gamma: float) -> tuple[FloatArray, FloatArray]:
     """First and second moment of the members above each cut, extended hypergeometric."""
-    low, high = _support(n, m, k, gamma)
-    at = low[:, None] + np.arange(int((high - low).max()) + 1)
-    parts = (at, k[:, None] - at, m - at, n - m - k[:, None] + at)
-    logs = at * np.log(gamma) - sum(special.gammaln(np.maximum(part, 0) + 1) for part in parts)
-    logs = np.where(at <= high[:, None], logs, -np.inf)
+    if n - 1 <= _EVERY:
+        at, logs = _ways(n, m, tuple(range(1, n)))
+    else:
+        at, logs = _log_ways(n, m, k, *_support(n, m, k, gamma))
+    logs = logs + at * np.log(gamma)
     weight = np.exp(logs - logs.max(axis=1, keepdims=True))
     weight /= weight.sum(axis=1, keepdims=True)
     return (weight * at).sum(axis=1), (weight * at**2).sum(axis=1)

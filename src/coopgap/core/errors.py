@@ -42,6 +42,10 @@ class CoopgapError(Exception):
     """Root of every error that coopgap raises on purpose."""
 
 
+class WorkerError(CoopgapError):
+    """A worker process ended without a result."""
+
+
 class InputError(CoopgapError):
     """Something given by the user cannot be used; one line, exit 2, nothing written.
 

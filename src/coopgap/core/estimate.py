@@ -373,6 +373,17 @@ TABLES: dict[str, type[Row]] = {
 """The output tables by name."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Rows:
+    """The output tables of one source."""
+
+    gaps: tuple[GapRow, ...] = ()
+    coefficients: tuple[CoefficientRow, ...] = ()
+    balance: tuple[BalanceRow, ...] = ()
+    sensitivity: tuple[SensitivityRow, ...] = ()
+    diagnostics: tuple[DiagnosticRow, ...] = ()
+
+
 def finite(value: float) -> float | None:
     """A number as a cell holds it: none where it is infinite or not a number."""
     return float(value) if math.isfinite(value) else None

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from threading import Thread
 from typing import Final
 
-from coopgap.core.errors import CoopgapError, InputError, require_extra
+from coopgap.core.errors import InputError, WorkerError, require_extra
 
 _ONE_THREAD: Final = {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
 """Processes share the cores, and sums keep one order."""
@@ -21,10 +21,6 @@ _LOOK_EVERY: Final = 0.25
 
 _ANSWER_WITHIN: Final = 10.0
 """Seconds that a scheduler has to answer."""
-
-
-class WorkerError(CoopgapError):
-    """A worker process ended without a result."""
 
 
 def cores(jobs: int | None) -> int:

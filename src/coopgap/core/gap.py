@@ -176,7 +176,7 @@ def contrast_values(contrast: Contrast, member: FloatArray, comparison: FloatArr
     """
     if contrast.quantity is Quantity.SUPERIORITY:
         below = np.cumsum(comparison, axis=-1) - comparison / 2
-        return np.asarray((member * below).sum(axis=-1))
+        return np.asarray(np.einsum("...j,...j->...", member, below))
     p1, p0 = (_probability(contrast, side) for side in (member, comparison))
     with np.errstate(divide="ignore", invalid="ignore"):
         match contrast.quantity:
@@ -195,7 +195,10 @@ def _probability(contrast: Contrast, side: FloatArray) -> FloatArray:
     if not contrast.by_threshold:
         return np.asarray(side[..., j])
     # Where nobody stands below, rounding may leave the sum beside 1, and odds would be finite.
-    return np.where(side[..., :j].any(axis=-1), side[..., j:].sum(axis=-1), 1.0)
+    # Products are many times as fast as sums over a few levels.
+    below, above = (np.arange(side.shape[-1]) < j).astype(np.float64), side[..., j:]
+    some = np.abs(side) @ below > 0
+    return np.where(some, above @ np.ones(above.shape[-1]), 1.0)
 
 
 def contrast_gradient(contrast: Contrast, margins: Margins) -> FloatArray:

@@ -6,11 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import linalg, optimize
 
 from coopgap.core.arrays import BoolArray, FloatArray, IntArray
 from coopgap.core.errors import NotEstimable
-from coopgap.matching.distances import linear_propensity
 from coopgap.matching.sample import MatchedSample
 from coopgap.survey.cells import group_codes
 from coopgap.survey.numeric import Numeric
@@ -85,10 +83,9 @@ def balance_weights(features: FloatArray, target: FloatArray, base: FloatArray) 
     w_i ∝ q_i·exp(λ'(x_i − t)), where λ minimises the convex dual log Σ q_i·exp(λ'(x_i − t)).
     Newton steps with halving; features that are collinear on the rows are left out by pivoted QR,
     and the target is checked on all of them at the end (Hainmueller 2012, Political Analysis 20(1),
-    equations 5 to 8).
+    equations 5 to 8). Where there are such weights the dual is at least log min q: less shows that
+    there are none, and weights that reproduce the target that there are.
     """
-    if not _is_interior(features, target):
-        raise NotEstimable("no positive weights reproduce the margins")
     centred = features - target
     columns = _independent_columns(features)
     x = centred[:, columns]
@@ -97,10 +94,10 @@ def balance_weights(features: FloatArray, target: FloatArray, base: FloatArray) 
     value, weight = _dual(x, log_base, multiplier)
     for _ in range(_MAX_STEPS):
         gradient = weight @ x
-        if np.abs(gradient).max(initial=0.0) < _TOLERANCE:
+        if np.abs(gradient).max(initial=0.0) < _TOLERANCE or value < log_base.min():
             break
         hessian = (x * weight[:, None]).T @ x - np.outer(gradient, gradient)
-        step = linalg.lstsq(hessian, gradient)[0]
+        step = np.linalg.lstsq(hessian, gradient)[0]
         slope, length = float(gradient @ step), 1.0
         while True:
             candidate, moved = _dual(x, log_base, multiplier - length * step)
@@ -108,7 +105,8 @@ def balance_weights(features: FloatArray, target: FloatArray, base: FloatArray) 
                 break
             length /= 2
         multiplier, value, weight = multiplier - length * step, candidate, moved
-    if np.abs(weight @ centred).max(initial=0.0) > 1e-7:
+    positive = weight.min() * weight.size > _INTERIOR or _is_interior(features, target)
+    if np.abs(weight @ centred).max(initial=0.0) > 1e-7 or not positive:
         raise NotEstimable("no positive weights reproduce the margins")
     return weight
 
@@ -125,16 +123,24 @@ def _dual(x: FloatArray, log_base: FloatArray, multiplier: FloatArray) -> tuple[
 def _independent_columns(features: FloatArray) -> IntArray:
     """Columns that, beside a constant, are linearly independent."""
     centred = features - features.mean(axis=0)
-    if centred.shape[1] == 0:
-        return np.zeros(0, dtype=np.int64)
+    columns = np.arange(centred.shape[1])
+    if _rank(np.linalg.qr(centred, mode="r")) == columns.size:
+        return columns
+    from scipy import linalg  # takes time to import, and few need it
+
     _, r, pivot = linalg.qr(centred, mode="economic", pivoting=True)
+    return np.sort(pivot[: _rank(r)]).astype(np.int64)
+
+
+def _rank(r: FloatArray) -> int:
     size = np.abs(np.diag(r))
-    rank = int((size > 1e-9 * max(1.0, float(size.max(initial=0.0)))).sum())
-    return np.sort(pivot[:rank]).astype(np.int64)
+    return int((size > 1e-9 * max(1.0, float(size.max(initial=0.0)))).sum())
 
 
 def _is_interior(features: FloatArray, target: FloatArray) -> bool:
     """Whether positive weights on every row can reproduce the target: one linear programme."""
+    from scipy import optimize
+
     rows, k = features.shape
     if k == 0:
         return True
@@ -229,6 +235,8 @@ def overlap_match(rows: ModelRows, stratum: IntArray, covariates: Sequence[str])
     the same mean of every term, strata included (Li, Morgan & Zalinsky 2018, JASA 113(521),
     theorem 3).
     """
+    from coopgap.matching.distances import linear_propensity
+
     both = np.isin(stratum, np.intersect1d(stratum[rows.member], stratum[~rows.member]))
     if not both.any():
         raise NotEstimable(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from coopgap.core.estimate import BalanceRow, CoefficientRow, DiagnosticRow, GapRow, SensitivityRow
+from coopgap.core.estimate import Rows
 from coopgap.datasets.registry import ALL, Printed, Registry, load_registry
 from coopgap.families.benchmark import standardised_name
 from coopgap.printed.checks import (
@@ -41,8 +41,8 @@ class Traced:
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PrintedResult:
+@dataclass(frozen=True, kw_only=True)
+class PrintedResult(Rows):
     """Rows of the output tables that come from a printed report, and what they were made of.
 
     Attributes
@@ -56,11 +56,6 @@ class PrintedResult:
     """
 
     registry: Registry
-    gaps: tuple[GapRow, ...]
-    coefficients: tuple[CoefficientRow, ...]
-    balance: tuple[BalanceRow, ...]
-    sensitivity: tuple[SensitivityRow, ...]
-    diagnostics: tuple[DiagnosticRow, ...]
     lines: tuple[Line, ...]
     traced: tuple[Traced, ...]
     benchmarks: tuple[Benchmark, ...] = ()

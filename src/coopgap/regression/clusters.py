@@ -27,8 +27,8 @@ _SINGULAR = 1e-10
 
 def sum_by(index: IntArray, values: FloatArray, n: int) -> FloatArray:
     """Values, shape (c, ...), summed over those that share an index; shape (n, ...)."""
-    picks = (np.ones(index.size), (index, np.arange(index.size)))
-    collect = scipy.sparse.csr_array(picks, shape=(n, index.size))
+    picks = (np.ones(index.size), index, np.arange(index.size + 1))
+    collect = scipy.sparse.csc_array(picks, shape=(n, index.size))
     summed = collect @ values.reshape(index.size, -1)
     return np.asarray(summed).reshape(n, *values.shape[1:])
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from coopgap.core.arrays import BoolArray, FloatArray, IntArray
 from coopgap.core.errors import NotEstimable
 from coopgap.regression.clusters import inverse_root
-
-_TIGHT: dict[str, Any] = {"atol": 1e-14, "btol": 1e-14, "conlim": 1e14}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,55 +54,64 @@ def fit_linear(
     Notes
     -----
     With n₁ members in a set and comparison weights that sum to a fixed multiple of n₁, the
-    coefficient is the mean over members of the difference within their set. `AbsorbingLS` with
-    `debiased=False` applies no small-sample factor to a clustered covariance; G/(G − 1) is
-    applied here and nothing for the number of sets, as in `cluster_covariance`. Weights enter
-    as probability weights: their scale changes nothing.
+    coefficient is the mean over members of the difference within their set. Both sides less their
+    set means are regressed on each other (Frisch & Waugh 1933) by linearmodels, which applies no
+    small-sample factor with `debiased=False`; G/(G − 1) is applied here and nothing for the number
+    of sets, as in `cluster_covariance`. Weights enter as probability weights: their scale changes
+    nothing.
     """
-    from linearmodels.iv.absorbing import AbsorbingLS
-    from pandas import Categorical, DataFrame
+    from linearmodels.iv.model import IV2SLS
 
     inside = (weight > 0) & (set_id >= 0)
-    y, member, weight, sets = y[inside], member[inside], weight[inside], set_id[inside]
-    by = None if cluster is None else cluster[inside].astype(np.int64)
-    if not np.intersect1d(sets[member], sets[~member]).size:
-        raise NotEstimable("no matched set holds both groups")
-    n_clusters = None if by is None else int(np.unique(by).size)
+    by = None if cluster is None else np.unique(cluster[inside], return_inverse=True)[1]
+    n_clusters = None if by is None else int(by.max(initial=-1)) + 1
+    within = _within(y[inside], member[inside], weight[inside], set_id[inside])
     if n_clusters is not None and n_clusters < 2:
         raise NotEstimable(f"{n_clusters} cluster gives no standard error")
-    model = AbsorbingLS(
-        y,
-        DataFrame({"member": member.astype(np.float64)}),
-        absorb=DataFrame({"set": Categorical(sets)}),
-        weights=weight / weight.mean(),
-    )
-    robust: dict[str, Any] = {"cov_type": "robust"}
-    if by is not None:
-        robust = {"cov_type": "clustered", "clusters": by}
-    fitted = model.fit(
-        debiased=False, method="lsmr", absorb_options=_TIGHT, use_cache=False, **robust
-    )
-    std_error, df = float(fitted.std_errors["member"]), np.inf
+    least_squares = IV2SLS(within.outcome, within.member, None, None, weights=within.weight)
+    robust = {"cov_type": "robust"} if by is None else {"cov_type": "clustered", "clusters": by}
+    fitted = least_squares.fit(debiased=False, **robust)
+    estimate, std_error, df = fitted.params.iloc[0], fitted.std_errors.iloc[0], np.inf
     if by is not None and n_clusters is not None:
-        std_error *= float(np.sqrt(n_clusters / (n_clusters - 1)))
-        df = float(n_clusters - 1)
+        std_error, df = std_error * np.sqrt(n_clusters / (n_clusters - 1)), float(n_clusters - 1)
         if kind == "CR2":
-            std_error, df = absorbed_cr2(y, member, weight, sets, by)
+            std_error, df = _cr2(within, within.outcome - estimate * within.member, by)
     return LinearFit(
-        estimate=float(fitted.params["member"]),
-        std_error=std_error,
+        estimate=float(estimate),
+        std_error=float(std_error),
         kind="HC0" if by is None else f"cluster {kind}",
-        n_obs=y.size,
-        n_sets=int(np.unique(sets).size),
+        n_obs=within.outcome.size,
+        n_sets=within.total.size,
         n_clusters=n_clusters,
         df=df,
     )
 
 
-def absorbed_cr2(
-    y: FloatArray, member: BoolArray, weight: FloatArray, sets: IntArray, cluster: IntArray
-) -> tuple[float, float]:
-    """CR2 standard error and degrees of freedom of membership in y ~ membership + set.
+class _Within(NamedTuple):
+    """An outcome and membership, both less their set means, of n people; `total` weight of sets.
+
+    `set` is from 0; weights have the mean one.
+    """
+
+    outcome: FloatArray
+    member: FloatArray
+    weight: FloatArray
+    set: IntArray
+    total: FloatArray
+
+
+def _within(y: FloatArray, member: BoolArray, weight: FloatArray, set_id: IntArray) -> _Within:
+    if not np.intersect1d(set_id[member], set_id[~member]).size:
+        raise NotEstimable("no matched set holds both groups")
+    of_set = np.unique(set_id, return_inverse=True)[1]
+    weight = weight / weight.mean()
+    total = np.bincount(of_set, weight)
+    m, v = (one - (np.bincount(of_set, weight * one) / total)[of_set] for one in (member, y))
+    return _Within(v, m, weight, of_set, total)
+
+
+def _cr2(within: _Within, residual: FloatArray, group: IntArray) -> tuple[float, float]:
+    """CR2 standard error and degrees of freedom of membership; clusters `group` run from 0.
 
     Sets may cross clusters. The degrees of freedom are Satterthwaite's, NaN where nothing varies.
 
@@ -115,30 +122,19 @@ def absorbed_cr2(
     √(D_i D_j) (1(s_i = s_j)/W_s + m̃_i m̃_j/T) at cells i, j: all dummies count, and the algebra
     is as large as the cells of one cluster (Bell & McCaffrey 2002, Pustejovsky & Tipton 2018).
     """
-    _, of_set = np.unique(sets, return_inverse=True)
-    names, group = np.unique(cluster, return_inverse=True)
-    if names.size < 2:
-        raise NotEstimable(f"{names.size} cluster gives no standard error")
-    total = np.bincount(of_set, weight)
-    within = member - (np.bincount(of_set, weight * member) / total)[of_set]
-    spread = float(weight @ within**2)
-    if not spread > 0:
-        raise NotEstimable("no matched set holds both groups")
-    residual = y - (np.bincount(of_set, weight * y) / total)[of_set]
-    residual = residual - within * float(weight @ (within * residual)) / spread
-    keys = np.column_stack([group, of_set, member.astype(np.int64)])
+    spread = float(within.weight @ within.member**2)
+    keys = np.column_stack([group, within.set, within.member > 0])
     cells, cell = np.unique(keys, axis=0, return_inverse=True)
     cell = cell.ravel()
-    size = np.bincount(cell, weight)
-    half = np.sqrt(size)
+    half = np.sqrt(np.bincount(cell, within.weight))
     lean = np.zeros(len(cells))
-    lean[cell] = within  # constant within a cell
-    scores = np.bincount(cell, weight * residual) / half
-    by_set = half / np.sqrt(total)[cells[:, 1]]
+    lean[cell] = within.member  # constant within a cell
+    scores = np.bincount(cell, within.weight * residual) / half
+    by_set = half / np.sqrt(within.total)[cells[:, 1]]
     by_member = half * lean / np.sqrt(spread)
-    n = names.size
+    n = int(group.max()) + 1
     influence, own = np.zeros(n), np.zeros(n)
-    along_sets, along_member = np.zeros((n, total.size)), np.zeros(n)
+    along_sets, along_member = np.zeros((n, within.total.size)), np.zeros(n)
     for g in range(n):
         inside = np.flatnonzero(cells[:, 0] == g)
         s, m, local = by_set[inside], by_member[inside], cells[inside, 1]

@@ -48,10 +48,6 @@ class Link:
     quantile: Callable[[FloatArray], FloatArray]
     distribution: Callable[[FloatArray], FloatArray]
 
-    def log_interval(self, upper: FloatArray, lower: FloatArray) -> FloatArray:
-        """log(F(upper) − F(lower)), upper > lower; either may be infinite."""
-        return self.log_between(self.at(upper), self.at(lower))
-
     def log_density(self, eta: FloatArray) -> FloatArray:
         """Log-density log F'(η)."""
         return self.at(eta).log_density
@@ -144,6 +140,18 @@ class Intervals(NamedTuple):
     possible: bool = True
 
 
+def log_probabilities(at: CutPoints, link: Link) -> FloatArray:
+    """Logarithms of P(Y = j), shape (c, J), between cut points of shape (c, J − 1).
+
+    NaN or minus infinity of an interval that is empty or runs backwards.
+    """
+    parts = [at.log_below[:, :1], at.log_above[:, -1:]]
+    if at.eta.shape[1] > 1:
+        upper, lower = at.columns(slice(1, None)), at.columns(slice(None, -1))
+        parts.insert(1, link.log_between(upper, lower))
+    return np.concatenate(parts, axis=1)
+
+
 def intervals(eta: FloatArray, link: Link) -> Intervals:
     """Each level as an interval between two of the cut points η, shape (c, J − 1).
 
@@ -151,11 +159,7 @@ def intervals(eta: FloatArray, link: Link) -> Intervals:
     """
     with np.errstate(all="ignore"):
         at = link.at(eta)
-        parts = [at.log_below[:, :1], at.log_above[:, -1:]]
-        if eta.shape[1] > 1:
-            upper, lower = at.columns(slice(1, None)), at.columns(slice(None, -1))
-            parts.insert(1, link.log_between(upper, lower))
-        log_prob = np.concatenate(parts, axis=1)
+        log_prob = log_probabilities(at, link)
         below = np.exp(at.log_density - log_prob[:, :-1])
         above = np.exp(at.log_density - log_prob[:, 1:])
     if log_prob.size and log_prob.min() > -np.inf:

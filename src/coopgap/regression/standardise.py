@@ -203,7 +203,9 @@ def _influence(
         weight = mean_weights(counts, squares)
         influence = without_oneself(fit.bread, scores, weight, information) @ directions
     if not fixed:
-        influence[at.inside] += (at.own[:, None] * (at.each - at.margins))[:, None, :]
+        themselves = np.zeros((len(x), at.margins.size))
+        themselves[at.inside] = at.own[:, None] * (at.each - at.margins)
+        influence += themselves[:, None, :]
     return np.asarray(influence)
 
 

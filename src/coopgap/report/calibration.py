@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from scipy import stats
 
 from coopgap.calibration.replicate import RANKED_DRAWS
 from coopgap.calibration.summary import SHOWN, RankRow, band, ranks_by_quantity, to_frame, uniform
 from coopgap.core.arrays import IntArray
 from coopgap.report.figures.canvas import BAND, FIRST, INK, Drawing, drawing_style, save_png
 from coopgap.report.words import clean
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
 
 _COLUMNS: Final = 5
 _BINS: Final = 20
@@ -45,8 +44,6 @@ def rank_panels(name: str, ranks: Mapping[str, IntArray]) -> list[Drawing]:
 def _panels(
     name: str, title: str, ranks: Mapping[str, IntArray], draw: Callable[[Axes, IntArray], None]
 ) -> Drawing:
-    from matplotlib.figure import Figure
-
     lines = -(-len(ranks) // _COLUMNS)
     figure = Figure(figsize=(9.6, 0.5 + 1.35 * lines), layout="constrained")
     axes = figure.subplots(lines, _COLUMNS, squeeze=False, sharex=True, sharey=True).ravel()
@@ -63,8 +60,6 @@ def _panels(
 
 
 def _histogram(axes: Axes, ranks: IntArray) -> None:
-    from scipy import stats
-
     low, high = (float(stats.binom.ppf(p, ranks.size, 1 / _BINS)) for p in (0.025, 0.975))
     axes.axhspan(low, high, color=BAND)
     counts, edges = np.histogram(uniform(ranks), bins=_BINS, range=(0.0, 1.0))

@@ -13,12 +13,13 @@ from coopgap.core.estimate import (
     CoefficientRow,
     DiagnosticRow,
     GapRow,
+    Rows,
     SensitivityRow,
 )
 from coopgap.core.gap import Contrast
 from coopgap.core.vocabulary import EXAMPLE, PRINTED, Family, IntervalKind, Quantity
 from coopgap.families.headline import declared_at, headline_contrast, is_headline
-from coopgap.report.printed import Published, Rows
+from coopgap.report.printed import Published
 from coopgap.report.words import category_words, clean, readable
 from coopgap.study.spec import ModelSpec, Study
 

@@ -10,20 +10,21 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from html import escape
+from importlib.resources import files
+from typing import Any, Final
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+from markupsafe import Markup
 
 from coopgap.core.vocabulary import Check
 from coopgap.report import appendix, lookat, paper, words
 from coopgap.report.data import Answer, Results, by
+from coopgap.report.figures.canvas import Drawing
 from coopgap.report.tables import Table, pivot
 from coopgap.report.words import escape_markdown
-
-if TYPE_CHECKING:
-    from jinja2 import Environment
-    from markdown_it.token import Token
-    from markupsafe import Markup
-
-    from coopgap.report.figures.canvas import Drawing
 
 
 class Content:
@@ -37,8 +38,6 @@ class Content:
     @cached_property
     def templates(self) -> Environment:
         """The templates with this run's functions, as filters and by their names."""
-        from jinja2 import Environment, PackageLoader, StrictUndefined
-
         made = Environment(
             loader=PackageLoader("coopgap.report", "templates"),
             autoescape=True,
@@ -96,8 +95,6 @@ class Content:
         self, name: str, answer: Answer | None = None, caption: str = "", *, real: bool = False
     ) -> Markup:
         """The place of a figure; nothing where there is nothing to draw; `real` bears no mark."""
-        from markupsafe import Markup
-
         drawing = self.draw(name, self.results, answer) if self.draw else None
         if drawing is None:
             return Markup("")
@@ -116,8 +113,6 @@ class Content:
         return self._of_check("detail", answer, check)
 
     def _of_check(self, part: str, answer: Answer, check: str) -> Markup:
-        from markupsafe import Markup
-
         rows = [row for row in answer.check(check) if row.quantity]
         if not rows:
             return Markup("")
@@ -127,8 +122,6 @@ class Content:
 
 def show(table: Table) -> Markup:
     """A table as Markdown that needs no escape."""
-    from markupsafe import Markup
-
     return Markup(table.markdown())
 
 
@@ -190,8 +183,6 @@ _FUNCTIONS: Final[dict[str, Callable[..., Any]]] = {
 
 def _escaped(value: object) -> object:
     """What a template puts in, escaped unless it is Markdown already."""
-    from markupsafe import Markup
-
     if value is None:
         return ""
     if isinstance(value, Markup):
@@ -209,8 +200,6 @@ def tidy(text: str) -> str:
 
 def html_page(text: str, *, title: str, drawings: Mapping[str, str]) -> str:
     """A self-contained page: no script, nothing fetched; drawings are SVG by the text's paths."""
-    from html import escape
-
     page = _template("page.html")
     parts = {"title": escape(title), "style": _template("style.css"), "body": html(text, drawings)}
     return re.sub(r"@@(\w+)@@", lambda found: parts[found[1]], page)
@@ -224,15 +213,11 @@ def html_fragment(text: str, drawings: Mapping[str, str]) -> str:
 
 
 def _template(name: str) -> str:
-    from importlib.resources import files
-
     return (files("coopgap.report") / "templates" / name).read_text(encoding="utf-8")
 
 
 def html(text: str, drawings: Mapping[str, str]) -> str:
     """Markdown of a report as HTML."""
-    from markdown_it import MarkdownIt
-
     parser = MarkdownIt("commonmark", {"html": True}).enable("table")
     tokens = parser.parse(text)
     _name_headings(tokens, set(re.findall(r'id="([^"]+)"', text)))
@@ -285,8 +270,6 @@ def _set_tables(tokens: list[Token]) -> None:
 
 def _caption(tokens: list[Token], number: int) -> str:
     """Take a paragraph `Table: …` before a table into it."""
-    from markdown_it import MarkdownIt
-
     before = tokens[number - 2] if number > 2 else None
     if before is None or before.type != "inline" or not before.content.startswith("Table: "):
         return ""
@@ -314,8 +297,6 @@ def _plain(token: Token) -> str:
 
 def _set_figures(tokens: list[Token], drawings: Mapping[str, str]) -> None:
     """Put drawings in the place of the images that stand for them."""
-    from html import escape
-
     for number, token in enumerate(tokens):
         if token.type != "inline" or not token.children or token.children[0].type != "image":
             continue

@@ -4,18 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from coopgap.core.estimate import (
-    BalanceRow,
-    CoefficientRow,
-    DiagnosticRow,
-    GapRow,
-    SensitivityRow,
-)
+from coopgap.core.estimate import CoefficientRow, DiagnosticRow, GapRow, Rows, SensitivityRow
 from coopgap.core.vocabulary import Check, Comparator, Diagnostic, IntervalKind, Quantity, Scale
 from coopgap.datasets.registry import Printed, Registry, load_registry
 from coopgap.families.benchmark import standardised_name
@@ -27,17 +21,6 @@ from coopgap.study.spec import Benchmark, Design, Group, Study
 
 if TYPE_CHECKING:
     from coopgap.printed.rows import PrintedResult
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rows:
-    """The five tables of one source."""
-
-    gaps: tuple[GapRow, ...]
-    coefficients: tuple[CoefficientRow, ...]
-    balance: tuple[BalanceRow, ...]
-    sensitivity: tuple[SensitivityRow, ...]
-    diagnostics: tuple[DiagnosticRow, ...]
 
 
 def printed_study(result: PrintedResult, source: str | Path, title: str) -> Study:

@@ -6,16 +6,16 @@ import io
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from coopgap.core.vocabulary import Quantity
 from coopgap.report import lookat, words
 from coopgap.report.data import Answer, Results
 from coopgap.report.words import capital, clean
-
-if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.table import Table
 
 _WIDTH = 120
 """Columns where there is no terminal to ask."""
@@ -37,10 +37,6 @@ def _cells(answer: Answer) -> Iterator[str]:
 
 
 def _table(results: Results) -> Table:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     rows = [one.headline for one in results.headlines]
     probs = {row.interval_prob for row in rows if row is not None and row.interval_prob}
@@ -55,8 +51,6 @@ def _table(results: Results) -> Table:
 
 
 def _print(results: Results, console: Console) -> None:
-    from rich.text import Text
-
     if not results.answers:
         return
     if results.mark:
@@ -66,8 +60,6 @@ def _print(results: Results, console: Console) -> None:
 
 def _plain_text(results: Results) -> str:
     """The headlines without colour, for a pipe and a prompt."""
-    from rich.console import Console
-
     file = io.StringIO()
     _print(results, Console(file=file, width=_WIDTH, highlight=False, color_system=None))
     lines = (line.rstrip() for line in file.getvalue().splitlines())
@@ -76,8 +68,6 @@ def _plain_text(results: Results) -> str:
 
 def show_headlines(results: Results) -> None:
     """Print the headlines on stderr: in colour on a terminal that has it, plain in a pipe."""
-    from rich.console import Console
-
     console = Console(stderr=True, highlight=False)
     if console.is_terminal:
         _print(results, console)

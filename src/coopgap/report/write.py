@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from coopgap.core.atomic import FIGURES, FORMATS, STUDY_FOLDER
+from coopgap.core.atomic import FIGURES, FORMATS, RUN_FILE, STUDY_FOLDER
 from coopgap.core.errors import OutputError, require_formats
+from coopgap.report.appendix import bibliography
 from coopgap.report.data import Results, make_results
-from coopgap.report.sheets import write_csv, write_parquet
+from coopgap.report.paper import paper_tables
+from coopgap.report.sheets import headline_rows, write_csv, write_parquet, write_workbook
 from coopgap.report.words import clean
 from coopgap.study.spec import Study
 
@@ -30,11 +33,13 @@ def write_report(
     formats: Collection[str],
     template: str = "report.md.j2",
     figures: Collection[str] = (),
+    earlier: Path | None = None,
 ) -> list[Path]:
     """Write a run's tables, figures, pages, run.json and study into an existing folder.
 
     `formats` are any of `coopgap.core.atomic.FORMATS`, csv is always written; `figures` are formats
-    that figures have beside PNG.
+    that figures have beside PNG; `earlier` is a folder whose figures stand for those that would be
+    drawn alike.
     """
     _refuse_formats(formats, figures)
     written = write_csv(frames, folder)
@@ -42,7 +47,9 @@ def write_report(
     # As read back from the file, so that a report made again is the same.
     meta = json.loads(json.dumps({**meta, "tables_sha256": hashes}))
     results = make_results(frames, study, meta)
-    return written + write_results(results, lambda: frames, folder, formats, template, figures)
+    return written + write_results(
+        results, lambda: frames, folder, formats, template, figures, earlier
+    )
 
 
 def write_results(
@@ -52,15 +59,19 @@ def write_results(
     formats: Collection[str],
     template: str = "report.md.j2",
     figures: Collection[str] = (),
+    earlier: Path | None = None,
 ) -> list[Path]:
     """Write all but the tables as CSV; `frames` gives them where a format needs them."""
     _refuse_formats(formats, figures)
-    text = json.dumps(results.meta, indent=2, ensure_ascii=False)
-    written = [_write(folder / "run.json", f"{text}\n"), *_write_study(results.study, folder)]
+    written = _write_study(results.study, folder)
+    meta = {name: value for name, value in results.meta.items() if name != _DRAWN}
     if "parquet" in formats:
         written += write_parquet(frames(), folder)
     if figures or {"html", "md"} & set(formats):
-        written += _write_pages(results, folder, formats, template, figures)
+        pages, meta[_DRAWN] = _write_pages(results, folder, formats, template, figures, earlier)
+        written += pages
+    text = json.dumps(meta, indent=2, ensure_ascii=False)
+    written.insert(0, _write(folder / RUN_FILE, f"{text}\n"))
     if {"xlsx", "tex", "docx"} & set(formats):
         written += _write_documents(results, frames, folder, formats)
     return written
@@ -90,10 +101,10 @@ def _write_pages(
     formats: Collection[str],
     template: str,
     figures: Collection[str],
-) -> list[Path]:
-    """Figures, and the pages that show them."""
-    from coopgap.report.appendix import bibliography
-    from coopgap.report.figures.canvas import drawing_style, save_png
+    earlier: Path | None,
+) -> tuple[list[Path], dict[str, list[str]]]:
+    """Figures, and the pages that show them; with the digests of each figure."""
+    from coopgap.report.figures.canvas import drawing_style, svg_text
     from coopgap.report.pages import html_page
 
     content = _content(results)
@@ -101,14 +112,14 @@ def _write_pages(
     shelf.mkdir(exist_ok=True)
     with drawing_style():
         text = content.render(template)
-        written = [shelf / f"{name}.png" for name in content.drawings]
-        for path, drawing in zip(written, content.drawings.values(), strict=True):
-            save_png(drawing, path)
-        inline = _inline(content) if "html" in formats else {}
+        drawings = content.drawings
+        inline = {f"figures/{name}.png": svg_text(one) for name, one in drawings.items()}
+        digests = _save_pngs(drawings, inline, folder, earlier)
+        written = [folder / name for name in inline]
         written += [
             _save_figure(drawing, shelf / f"{name}.{kind}", kind)
             for kind in figures
-            for name, drawing in content.drawings.items()
+            for name, drawing in drawings.items()
         ]
     if "html" in formats:
         title = clean(results.study.title) + (f" ({results.mark})" if results.mark else "")
@@ -119,7 +130,52 @@ def _write_pages(
     cited = bibliography(results)
     if cited.strip():
         written.append(_write(folder / "references.bib", cited))
-    return written
+    return written, digests
+
+
+_DRAWN: Final = "figures_sha256"
+"""In run.json: by figure, the SHA-256 of its drawing as SVG and of its PNG."""
+
+
+def _save_pngs(
+    drawings: Mapping[str, Drawing],
+    inline: Mapping[str, str],
+    folder: Path,
+    earlier: Path | None,
+) -> dict[str, list[str]]:
+    """Write each drawing as PNG; an earlier one of the same drawing is taken as it is."""
+    from matplotlib import __version__ as version
+
+    from coopgap.report.figures.canvas import save_png
+
+    kept = _drawn_before(earlier)
+    digests = {}
+    for (path, svg), (name, drawing) in zip(inline.items(), drawings.items(), strict=True):
+        digest = hashlib.sha256(f"{version} {svg}".encode()).hexdigest()
+        png = kept.get(digest)
+        if png is None:
+            save_png(drawing, folder / path)
+            png = (folder / path).read_bytes()
+        else:
+            (folder / path).write_bytes(png)
+        digests[name] = [digest, hashlib.sha256(png).hexdigest()]
+    return digests
+
+
+def _drawn_before(earlier: Path | None) -> dict[str, bytes]:
+    """By the digest of its drawing, each PNG of a former run that is what was written."""
+    if earlier is None:
+        return {}
+    found = {}
+    try:
+        drawn = json.loads((earlier / RUN_FILE).read_text(encoding="utf-8")).get(_DRAWN, {})
+        for name, (digest, written) in drawn.items():
+            png = (earlier / "figures" / f"{name}.png").read_bytes()
+            if hashlib.sha256(png).hexdigest() == written:
+                found[digest] = png
+    except (OSError, ValueError, TypeError, AttributeError):
+        pass  # what cannot be read is drawn
+    return found
 
 
 def _content(results: Results) -> Content:
@@ -127,13 +183,6 @@ def _content(results: Results) -> Content:
     from coopgap.report.pages import Content
 
     return Content(results, draw)
-
-
-def _inline(content: Content) -> dict[str, str]:
-    """Drawings as SVG by the path that the text has."""
-    from coopgap.report.figures.canvas import svg_text
-
-    return {f"figures/{name}.png": svg_text(one) for name, one in content.drawings.items()}
 
 
 def _save_figure(drawing: Drawing, path: Path, kind: str) -> Path:
@@ -150,12 +199,8 @@ def _write_documents(
     formats: Collection[str],
 ) -> list[Path]:
     """A workbook, LaTeX and Word: the tables for a paper."""
-    from coopgap.report.paper import paper_tables
-
     written, tables = [], paper_tables(results)
     if "xlsx" in formats:
-        from coopgap.report.sheets import headline_rows, write_workbook
-
         path = folder / "tables.xlsx"
         head = headline_rows(results)
         write_workbook(frames(), path, mark=results.mark, headlines=head, tables=tables)
@@ -175,15 +220,14 @@ def _write_documents(
 
 def notebook_html(results: Results) -> str:
     """The summary with its figures as a fragment; what it would link to is not there."""
-    import re
-
-    from coopgap.report.figures.canvas import drawing_style
+    from coopgap.report.figures.canvas import drawing_style, svg_text
     from coopgap.report.pages import html_fragment
 
     content = _content(results)
     with drawing_style():
         text = content.render("summary.md.j2")
-        fragment = html_fragment(text, _inline(content))
+        drawings = {f"figures/{name}.png": svg_text(one) for name, one in content.drawings.items()}
+        fragment = html_fragment(text, drawings)
     return re.sub(r'<a href="#[^"]*">(.*?)</a>', r"\1", fragment, flags=re.DOTALL)
 
 

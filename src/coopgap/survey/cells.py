@@ -55,7 +55,7 @@ def group_codes(columns: Sequence[IntArray]) -> tuple[IntArray, IntArray]:
 
 def _renumber(key: IntArray, width: int) -> IntArray:
     """Rank of each key among the distinct ones; linear where a table of all keys is affordable."""
-    if width > 4 * key.size + 1_000_000:
+    if width > 8 * key.size:
         return np.unique(key, return_inverse=True)[1].astype(np.int64)
     present = np.zeros(width, dtype=np.bool_)
     present[key] = True

@@ -8,16 +8,22 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from html import escape
 from io import BytesIO, StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.patches import Rectangle
+from matplotlib.textpath import text_to_path
+from matplotlib.transforms import blended_transform_factory
+from PIL import Image
 
 from coopgap.report.words import shorten
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
 
 INK, SOFT, LINE, BAND = "#1b1f24", "#57606a", "#d4d8dd", "#dde9f2"
 FIRST, SECOND = "#0069a8", "#b84e00"
@@ -72,8 +78,6 @@ class Canvas:
 
     def above(self, row: float, text: str, *, color: str = INK) -> None:
         """Words over the whole width, above a row."""
-        from matplotlib.transforms import blended_transform_factory
-
         self.figure.text(
             0.012,
             row + 0.2,
@@ -139,8 +143,6 @@ class Canvas:
 
     def band(self, row: float, half: float) -> None:
         """A margin around zero."""
-        from matplotlib.patches import Rectangle
-
         self.axes.add_patch(
             Rectangle((-half, row - 0.5), 2 * half, 1, fc=BAND, ec="none", zorder=0.5)
         )
@@ -153,8 +155,6 @@ class Canvas:
 @contextmanager
 def drawing_style() -> Iterator[None]:
     """Settings of every drawing; text is never mathematics, and missing glyphs stay silent."""
-    import matplotlib as mpl
-
     settings: Any = {
         "font.family": "sans-serif",
         "font.sans-serif": ["DejaVu Sans"],
@@ -166,7 +166,7 @@ def drawing_style() -> Iterator[None]:
         "svg.hashsalt": "coopgap",
         "path.simplify": False,
     }
-    with mpl.rc_context(settings), warnings.catch_warnings():
+    with rc_context(settings), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=r"Glyph \d+ .*missing from", category=UserWarning)
         yield
 
@@ -225,9 +225,6 @@ def panel(title: str, mark: str, *, height: float, width: float) -> tuple[Figure
 
 def _titled(title: str, mark: str, width: float, height: float) -> Figure:
     """An empty figure with its title and, if there is one, the mark at its top."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     figure = Figure(figsize=(width, height))
     FigureCanvasAgg(figure)
     at = 1 - 0.1 / height
@@ -249,9 +246,6 @@ def _room(words: Sequence[str], most: float, least: float) -> float:
 @lru_cache(maxsize=4096)
 def _inches(text: str) -> float:
     """Width of words as they are drawn, bold to be safe."""
-    from matplotlib.font_manager import FontProperties
-    from matplotlib.textpath import text_to_path
-
     if not text:
         return 0.0
     font = FontProperties(family="DejaVu Sans", weight="bold", size=_SIZE)
@@ -272,9 +266,6 @@ def save_png(drawing: Drawing, path: Path) -> None:
 
     At this size type needs no hints, which take a third of the time.
     """
-    from matplotlib import rc_context
-    from PIL import Image
-
     buffer = BytesIO()
     with rc_context({"text.hinting": "none"}):
         drawing.figure.savefig(buffer, format="raw", dpi=_DPI, facecolor="#ffffff")
@@ -291,8 +282,6 @@ def save_png(drawing: Drawing, path: Path) -> None:
 
 def svg_text(drawing: Drawing) -> str:
     """A drawing as inline SVG: transparent, in the page's own colours and type."""
-    from html import escape
-
     buffer = StringIO()
     empty = {"Date": None, "Creator": None, "Format": None, "Type": None}
     drawing.figure.savefig(buffer, format="svg", transparent=True, metadata=empty)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from coopgap.checks.robustness import left_surface
 from coopgap.core.estimate import SensitivityRow
@@ -26,13 +29,6 @@ from coopgap.report.figures.canvas import (
     panel,
 )
 from coopgap.report.words import capital, category_words, points, readable, shorten, value_words
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.lines import Line2D
-
-    from coopgap.core.estimate import SensitivityRow
-
 
 _GRID = 121
 _SHAPES = ("o", "s", "^", "D", "v", "P", "X", "<")
@@ -99,9 +95,6 @@ def _levels(
     ends: tuple[float, ...],
 ) -> list[Line2D]:
     """Lines of equal gap; where it is zero, and where its interval reaches zero."""
-    from matplotlib.lines import Line2D
-    from matplotlib.ticker import MaxNLocator
-
     estimate, upper = alone.estimate or 0.0, alone.upper
     if upper is None:
         return []
@@ -133,8 +126,6 @@ def _marks(
     results: Results, axes: Axes, told: list[tuple[str, float | None, float, float]]
 ) -> list[Line2D]:
     """Measured covariates, joined over the times they are multiplied by."""
-    from matplotlib.lines import Line2D
-
     handles = []
     for number, name in enumerate(dict.fromkeys(one[0] for one in told)):
         mine = [one for one in told if one[0] == name]
