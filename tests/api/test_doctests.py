@@ -74,7 +74,7 @@ def methods(one):
             yield f"{one.__name__}.{name}", method
 
 
-@pytest.mark.parametrize(("name", "one"), list(public()), ids=lambda one: str(one)[:40])
+@pytest.mark.parametrize(("name", "one"), [pytest.param(*each, id=each[0]) for each in public()])
 def test_docstrings_are_numpydoc(name, one):
     text = inspect.getdoc(one) or ""
     assert "Examples\n--------" in text, name
