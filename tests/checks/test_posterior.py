@@ -54,14 +54,12 @@ def test_draws_that_were_kept_stay_as_they_are_unless_zones_are_renamed(request_
     wanted = _Wanted(model=None, request=request_, kept=None, why_not="")
     save_draws(tmp_path / "m.nc", _stored(wanted, fit))
     kept = load_draws(tmp_path / "m.nc", request_.digest)
-    wanted = dataclasses.replace(wanted, kept=kept)
+    wanted = wanted._replace(kept=kept)
     assert _stored(wanted, fit) is kept
     renamed = dataclasses.replace(
         request_.cells, zones=tuple(f"z{n}" for n in names.coords["zones"])
     )
-    again = _stored(
-        dataclasses.replace(wanted, request=dataclasses.replace(request_, cells=renamed)), fit
-    )
+    again = _stored(wanted._replace(request=dataclasses.replace(request_, cells=renamed)), fit)
     assert again.content is None
     assert again.names.coords["zones"] == renamed.zones
 
