@@ -22,12 +22,14 @@ LONG = 30
 """Lines beyond which a function is counted."""
 
 BARS = {
-    "lines of src": 41_500,  # aim 26,000
-    "modules of src": 199,  # aim 115
+    "lines of src": 40_900,  # aim 26,000
+    "modules of src": 196,  # aim 115
+    "lines of the Python interface": 3_700,
     "lines of tests": 39_100,  # aim 22,000
-    "files that a run executes": 165,  # aim 110
+    "lines of the interface's tests": 2_250,
+    "files that a run executes": 160,  # aim 110
 }
-"""What is held; a bar is only ever lowered, towards its aim."""
+"""What is held; a bar is only ever lowered, towards its aim. The Python interface, `api`, is apart."""
 
 STUDY = """
 title = "A village"
@@ -104,11 +106,16 @@ def executed() -> list[str]:
 def sizes() -> dict[str, int]:
     """What has a bar, but for what a run executes."""
     texts = sources()
-    tests = sorted((ROOT / "tests").rglob("*.py"))
+    inner = [text for path, text in texts.items() if package_of(path) != "api"]
+    interface = [text for path, text in texts.items() if package_of(path) == "api"]
+    tests = {path: path.read_text("utf-8") for path in (ROOT / "tests").rglob("*.py")}
+    apart = [text for path, text in tests.items() if path.parent.name == "api"]
     return {
-        "lines of src": lines_of(iter(texts.values())),
-        "modules of src": len(texts),
-        "lines of tests": lines_of(path.read_text("utf-8") for path in tests),
+        "lines of src": lines_of(iter(inner)),
+        "modules of src": len(inner),
+        "lines of the Python interface": lines_of(iter(interface)),
+        "lines of tests": lines_of(iter(tests.values())) - lines_of(iter(apart)),
+        "lines of the interface's tests": lines_of(iter(apart)),
     }
 
 
@@ -135,7 +142,7 @@ def main() -> None:
         print(f"{name:<12}{sum(lines):>8}{len(lines):>9}{median(lines):>8.0f}{long:>9}")
     print()
     for name, size in (sizes() | {"files that a run executes": len(executed())}).items():
-        print(f"{name:<28}{size:>8}   bar {BARS[name]}")
+        print(f"{name:<32}{size:>8}   bar {BARS[name]}")
 
 
 if __name__ == "__main__":
