@@ -136,7 +136,9 @@ def test_a_design_gives_weights_and_identifiers(lalonde):
 
 
 def test_groups_by_name(lalonde):
-    named = lalonde.assign(treat=pd.Categorical.from_codes(lalonde["treat"], ["without", "with"]))
+    named = lalonde.assign(
+        treat=pd.Categorical.from_codes(lalonde["treat"], ["without", "with"], ordered=True)
+    )
     first = cg.match(named, "treat ~ race", method="exact")
     assert first.sample.weight == pytest.approx(
         cg.match(lalonde, "treat ~ race", method="exact").sample.weight

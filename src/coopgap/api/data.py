@@ -37,7 +37,8 @@ def peru_example(*, phone: bool = False) -> pd.DataFrame:
     DataFrame
         The columns of the survey, a row a person, marked EXAMPLE DATA in `provenance`; beside them
         `age_band`, `ses_top` (class A or B) and `trust_agree`. `ses_class` is ordered from E to A;
-        `neighbours` and `trusted_person` are coded 1 for yes and 2 for no, as in the file.
+        `neighbours` and `trusted_person` are 1 for yes and 2 for no, as in the file, in an order by
+        which yes counts: 2 < 1.
 
     Examples
     --------
@@ -50,7 +51,12 @@ def peru_example(*, phone: bool = False) -> pd.DataFrame:
     if not phone:
         frame = frame.loc[frame["mode"] == "in person"]
     bands = np.asarray(_BANDS, dtype=object)[np.searchsorted(_AGES, frame["age"], side="right")]
+    helps = {
+        name: pd.Categorical(frame[name], categories=(2, 1), ordered=True)
+        for name in ("neighbours", "trusted_person")
+    }
     return frame.assign(
+        **helps,
         ses_class=pd.Categorical(frame["ses_class"], categories=_CLASSES, ordered=True),
         age_band=pd.Categorical(bands, categories=_BANDS, ordered=True),
         ses_top=frame["ses_class"].isin(["A", "B"]).astype("int64"),

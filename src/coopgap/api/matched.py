@@ -213,8 +213,8 @@ def match(
     data
         A table of pandas, polars, pyarrow, DuckDB or any library of Arrow's C stream interface.
     formula
-        `member ~ age_band + sex`: the variable of the two groups, of whose values the higher or
-        later is the members', and what is matched on. Numbers enter a distance as numbers.
+        `member ~ age_band + sex`: the variable of the two groups, as in `gap`, and what is matched
+        on. Numbers enter a distance as numbers.
     method
         nearest, optimal, full, cardinality, exact, entropy or overlap. `exact` and `entropy` match
         on the variables themselves: strata, and margins to be balanced.
