@@ -44,7 +44,8 @@ def example(table):
 def wine(table):
     """Wine with numbers for judges and weights that differ."""
     frame = table("wine")
-    return frame.assign(w=0.5 + (np.arange(len(frame)) % 7) / 4)
+    contact = pd.Categorical(frame["contact"], ["no", "yes"], ordered=True)
+    return frame.assign(contact=contact, w=0.5 + (np.arange(len(frame)) % 7) / 4)
 
 
 @pytest.fixture(scope="session")

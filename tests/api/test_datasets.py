@@ -20,14 +20,19 @@ def test_the_example_is_the_surveys(tmp_path):
     whole = cg.datasets.peru_example(phone=True)
     assert whole["mode"].value_counts()["phone"] == 250
     own = make_example().data
+    ordered = ["ses_class", "neighbours", "trusted_person"]
     pd.testing.assert_frame_equal(
-        whole[own.columns].drop(columns="ses_class"), own.drop(columns="ses_class")
+        whole[own.columns].drop(columns=ordered), own.drop(columns=ordered)
     )
+    for name in ordered[1:]:
+        assert (whole[name].astype("int64") == own[name]).all()
+        assert whole[name].cat.categories.tolist() == [2, 1]
+        assert whole[name].cat.ordered
 
 
 def test_a_run_takes_it_as_the_shipped_survey():
     """Every headline number of the frame is that of the survey; phone rows are no part of one."""
-    chosen = {"only": ["neighbours"], "draws": 100}
+    chosen = {"only": ["neighbours", "trusted_person"], "draws": 100}
     of_frame = cg.run("peru", data=cg.datasets.peru_example(), **chosen).gaps
     shipped = cg.run("peru", **chosen).gaps
     keys = [*GAP_KEY]

@@ -143,7 +143,7 @@ def test_levels_the_other_way_round(example):
 
 def test_groups_by_name_and_other_order_of_rows(example):
     named = example.assign(member=np.where(example["member"] == 1, "with", "alone"))
-    named["member"] = pd.Categorical(named["member"], ["alone", "with"])
+    named["member"] = pd.Categorical(named["member"], ["alone", "with"], ordered=True)
     chosen = {"vcov": {"CR1": "zone"}}
     first = cg.gap(cg.ordinal(FORMULA, example, **chosen), "member")
     second = cg.gap(cg.ordinal(FORMULA, named.sample(frac=1, random_state=2), **chosen), "member")

@@ -80,7 +80,7 @@ def test_weighted_fits_have_no_aic(infert):
     "outcome",
     [
         lambda y: y == 1,
-        lambda y: pd.Categorical.from_codes(y, ["no", "yes"]),
+        lambda y: pd.Categorical.from_codes(y, ["no", "yes"], ordered=True),
         lambda y: pd.array(y, dtype="Int64"),
         lambda y: pd.array(y == 1, dtype="boolean"),
     ],

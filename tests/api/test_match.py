@@ -136,7 +136,9 @@ def test_a_design_gives_weights_and_identifiers(lalonde):
 
 
 def test_groups_by_name(lalonde):
-    named = lalonde.assign(treat=pd.Categorical.from_codes(lalonde["treat"], ["without", "with"]))
+    named = lalonde.assign(
+        treat=pd.Categorical.from_codes(lalonde["treat"], ["without", "with"], ordered=True)
+    )
     first = cg.match(named, "treat ~ race", method="exact")
     assert first.sample.weight == pytest.approx(
         cg.match(lalonde, "treat ~ race", method="exact").sample.weight
@@ -184,3 +186,34 @@ def test_nobody_to_match(lalonde):
     apart = lalonde.assign(race=lalonde["treat"])
     with pytest.raises(cg.NotEstimable, match="no stratum holds both groups"):
         cg.match(apart, "treat ~ race", method="exact")
+
+
+@pytest.mark.parametrize("answered", [["trusts", "age"], ["trusts", "age", "zone"]])
+def test_who_has_no_answer_is_left_out_before_the_match(example, answered):
+    """As if they had not been asked; the groups that a fit takes are balanced exactly."""
+    lacking = example.assign(
+        trusts=example["trusts"].where(example.index % 7 > 0),
+        age=example["age"].where(example.index > 20),
+    )
+    m = cg.match(lacking, "member ~ region + sex", method="exact", answered=answered)
+    alone = cg.match(lacking.dropna(subset=answered), "member ~ region + sex", method="exact")
+    pd.testing.assert_frame_equal(m.data, alone.data)
+    assert m.n_dropped == lacking[answered].isna().any(axis=1).sum() > 300
+    fit = cg.logit("trusts ~ member + age", m.data, weights="match_weight", vcov={"CR1": "zone"})
+    assert fit.frame.n_dropped == 0
+    assert m.balance()["smd_after"].abs().max() < 1e-12
+
+
+def test_a_fit_drops_nobody_of_a_matched_sample(example):
+    lacking = example.assign(
+        trusts=example["trusts"].where(example.index % 7 > 0),
+        age=example["age"].where(example.index > 20),
+    )
+    m = cg.match(lacking, "member ~ region + sex", method="exact")
+    lost = m.data[["trusts", "age"]].isna().any(axis=1).sum()
+    told = rf'data: trusts, age: {lost} of the {len(m.data)} people .*answered=\["trusts", "age"\]'
+    for verb in (cg.logit, cg.linear, cg.ordinal):
+        with pytest.raises(cg.InputError, match=told):
+            verb("trusts ~ member + sex + age", m.data, weights="match_weight")
+    assert cg.logit("trusts ~ member", m.data).frame.n_dropped > 0  # of no matched sample
+    assert cg.conditional("trusts ~ member | match_set", m.data).frame.n_dropped > 0

@@ -209,4 +209,6 @@ def test_rows_without_an_answer_are_counted(example, asked):
     lacking = example.assign(sex=example["sex"].where(example.index > 9))
     h = asked("trusts ~ sex", lacking)
     assert h.n_dropped == 10
+    title = "trusts = 1 (not 0): member = 1 minus member = 0, over "
+    assert repr(h.gap("Lima")).startswith(title)
     assert h.request.cells.counts.sum() == len(example) - 10

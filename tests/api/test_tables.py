@@ -139,7 +139,9 @@ def test_example_data_are_marked_wherever_they_go(example):
 def test_a_files_name_comes_along(tmp_path, wine):
     path = tmp_path / "wine.csv"
     wine.to_csv(path, index=False)
-    fit = cg.ordinal("rating ~ contact", cg.read_survey(path))
+    found = cg.read_survey(path)
+    found["contact"] = found["contact"] == "yes"
+    fit = cg.ordinal("rating ~ contact", found)
     assert set(cg.gap(fit, "contact").to_frame()["source"]) == {"wine.csv"}
 
 

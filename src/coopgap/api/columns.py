@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -99,6 +99,14 @@ def spelled(value: Any) -> str:
     return str(value)
 
 
+class Groups(NamedTuple):
+    """The column of the two groups, and what it holds of comparison people and of members."""
+
+    column: str
+    comparison: str
+    member: str
+
+
 def levels_of(column: pd.Series[Any]) -> tuple[IntArray, tuple[str, ...], bool]:
     """Codes, -1 where empty, the levels that somebody has, and whether their order is known."""
     if isinstance(column.dtype, pd.CategoricalDtype):
@@ -111,9 +119,9 @@ def levels_of(column: pd.Series[Any]) -> tuple[IntArray, tuple[str, ...], bool]:
 
 
 def two_groups(column: pd.Series[Any], where: str) -> tuple[BoolArray, tuple[Any, Any]]:
-    """Who is a member, and the values of comparison people and members: of two the higher.
+    """Who is a member, and the values of comparison people and members: of two the later.
 
-    Refused where a column has no two values.
+    Refused where a column has no two values, or nothing says which of them comes later.
     """
     values = column.array
     if isinstance(column.dtype, pd.CategoricalDtype):
@@ -126,13 +134,40 @@ def two_groups(column: pd.Series[Any], where: str) -> tuple[BoolArray, tuple[Any
             f"has {len(found)} different values",
             "allowed: two groups, such as 0 and 1, of which the second are the members",
         )
+    _require_known(column, found, f"{where}: {column.name}")
     return np.asarray(values == found[1], dtype=bool), (found[0], found[1])
+
+
+def groups_of(column: pd.Series[Any]) -> Groups:
+    """What a column says of its two groups."""
+    _, (comparison, member) = two_groups(column, "data")
+    return Groups(str(column.name), spelled(comparison), spelled(member))
+
+
+def _require_known(column: pd.Series[Any], found: Sequence[Any], where: str) -> None:
+    """Refuse two values of which nothing says which one counts: 1 is a yes in many files, 2 a no.
+
+    True and false, 0 and 1, and ordered categories say it.
+    """
+    if getattr(column.dtype, "ordered", False) or pd.api.types.is_bool_dtype(column):
+        return
+    if tuple(map(spelled, found)) in (("0", "1"), ("False", "True")):
+        return
+    numbers = pd.api.types.is_numeric_dtype(column)
+    answer = spelled(found[0] or found[1]) if numbers else '"yes"'
+    held = " and ".join(map(spelled, found)) if numbers else "two texts without an order"
+    raise InputError(
+        where,
+        f"holds {held}, and which of the two counts is not known",
+        f'say it by such as df["{column.name}"] == {answer}, or by an ordered pd.Categorical whose '
+        "last category counts",
+    )
 
 
 def coded_levels(
     column: pd.Series[Any], name: str, *, two: bool = False
 ) -> tuple[IntArray, tuple[str, ...]]:
-    """Codes and levels of an outcome; refused where the order of several is not known."""
+    """Codes and levels of an outcome; refused where their order is not known."""
     codes, levels, ordered = levels_of(column)
     if len(levels) < 2 or (two and len(levels) != 2):
         wanted = "allowed: two, such as 0 and 1" if two else "allowed: two or more"
@@ -140,6 +175,8 @@ def coded_levels(
     if len(levels) > 2 and not ordered:
         allowed = "give them one: pd.Categorical(..., categories=[...], ordered=True), lowest first"
         raise InputError(f"data: {name}", "has levels without an order", allowed)
+    if len(levels) == 2:
+        _require_known(column.rename(name), sorted(column.dropna().unique()), f"data: {name}")
     return codes, levels
 
 

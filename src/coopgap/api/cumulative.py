@@ -276,8 +276,9 @@ def logit(
     Parameters
     ----------
     formula
-        `outcome ~ terms`; the outcome is 0 and 1, true and false, or two levels of which the
-        second counts.
+        `outcome ~ terms`; the outcome is 0 and 1, true and false, or two ordered categories of
+        which the second counts. Other pairs, such as 1 and 2, are refused: nothing says which
+        counts.
     data, weights, vcov, design
         As in `ordinal`.
     link

@@ -10,12 +10,16 @@ import numpy as np
 import pandas as pd
 
 from coopgap.core.errors import InputError
+from coopgap.core.vocabulary import EXAMPLE
 from coopgap.datasets.registry import SHIPPED, Printed, load_registry
-from coopgap.study.load import shipped_folder
+from coopgap.study.load import load_study, shipped_folder
+from coopgap.study.spec import Study
+from coopgap.survey.codebook import apply_codebook, needed_columns
 from coopgap.survey.draft import draft_study
 from coopgap.survey.example import make_example
-from coopgap.survey.raw import Columns, RawTable, from_dataframe
+from coopgap.survey.raw import MARK, Columns, RawTable, from_dataframe
 from coopgap.survey.read import read_table
+from coopgap.survey.records import Survey
 from coopgap.survey.values import file_missing, read_numbers
 
 _AGES = (25, 35, 45, 55, 65)
@@ -37,7 +41,8 @@ def peru_example(*, phone: bool = False) -> pd.DataFrame:
     DataFrame
         The columns of the survey, a row a person, marked EXAMPLE DATA in `provenance`; beside them
         `age_band`, `ses_top` (class A or B) and `trust_agree`. `ses_class` is ordered from E to A;
-        `neighbours` and `trusted_person` are coded 1 for yes and 2 for no, as in the file.
+        `neighbours` and `trusted_person` are 1 for yes and 2 for no, as in the file, in an order by
+        which yes counts: 2 < 1.
 
     Examples
     --------
@@ -50,7 +55,12 @@ def peru_example(*, phone: bool = False) -> pd.DataFrame:
     if not phone:
         frame = frame.loc[frame["mode"] == "in person"]
     bands = np.asarray(_BANDS, dtype=object)[np.searchsorted(_AGES, frame["age"], side="right")]
+    helps = {
+        name: pd.Categorical(frame[name], categories=(2, 1), ordered=True)
+        for name in ("neighbours", "trusted_person")
+    }
     return frame.assign(
+        **helps,
         ses_class=pd.Categorical(frame["ses_class"], categories=_CLASSES, ordered=True),
         age_band=pd.Categorical(bands, categories=_BANDS, ordered=True),
         ses_top=frame["ses_class"].isin(["A", "B"]).astype("int64"),
@@ -107,7 +117,9 @@ def peru_population() -> pd.DataFrame:
     return pd.read_csv(shipped_folder("peru") / "peru_2019_population_16plus.csv")
 
 
-def read_survey(path: str | Path, *, encoding: str | None = None) -> pd.DataFrame:
+def read_survey(
+    path: str | Path, *, encoding: str | None = None, study: str | Path | None = None
+) -> pd.DataFrame:
     """Read a survey file: CSV, SPSS, Stata, SAS, Excel, Parquet and others.
 
     Parameters
@@ -116,24 +128,33 @@ def read_survey(path: str | Path, *, encoding: str | None = None) -> pd.DataFram
         The file.
     encoding
         Of its text; as detected if absent.
+    study
+        A study folder, or the name of a shipped study, whose codebook is applied as in a run.
 
     Returns
     -------
     DataFrame
         Codes as they stand; blanks, and codes that the file itself declares missing, are empty.
         `attrs` has the file's name as `source`, `labels` of the columns and `value_labels` of
-        their codes.
+        their codes. With `study` the people that a run takes, interviews by phone left out: its
+        group as 1 and 0, the variables of its models as numbers or categories (ordered but for
+        nominal ones), empty where missing, and under the columns' names zone and weight.
 
     Raises
     ------
     SurveyError
-        Whatever is wrong with the file.
+        Whatever is wrong with the file, or does not fit the codebook.
+    StudyError
+        Whatever is wrong with the study.
 
     Examples
     --------
     >>> import coopgap as cg
     >>> df = cg.read_survey("survey.sav")  # doctest: +SKIP
+    >>> df = cg.read_survey("survey.sav", study="models/mine")  # doctest: +SKIP
     """
+    if study is not None:
+        return _by_codebook(Path(path), load_study(study), encoding)
     raw = read_table(Path(path), None, encoding)
     frame = pd.DataFrame({name: _column(raw, name) for name in raw.columns})
     frame.attrs |= {
@@ -142,6 +163,34 @@ def read_survey(path: str | Path, *, encoding: str | None = None) -> pd.DataFram
         "value_labels": dict(raw.value_labels),
     }
     return frame
+
+
+def _by_codebook(path: Path, study: Study, encoding: str | None) -> pd.DataFrame:
+    """The people of a run as its codebook has them."""
+    raw = read_table(path, needed_columns(study), encoding or study.encoding)
+    survey = apply_codebook(raw, study)
+    made = {name: _answers(survey, name) for name in survey.codes}
+    if survey.zone is not None:
+        zone = study.design.zone[0] if len(study.design.zone) == 1 else "zone"
+        made[zone] = np.asarray(survey.zone_labels, dtype=object)[survey.zone]
+    if survey.weight is not None:
+        made[str(study.design.weight)] = survey.weight
+    made[study.group.column] = survey.member.astype(np.int64)
+    if survey.is_example:
+        made[MARK] = EXAMPLE
+    frame = pd.DataFrame(made).loc[~survey.phone].reset_index(drop=True)
+    labels = {name: one.label for name, one in survey.variables.items() if one.label}
+    frame.attrs |= {"source": survey.source, "labels": labels}
+    return frame
+
+
+def _answers(survey: Survey, name: str) -> Any:
+    """A variable's numbers or levels, empty where missing."""
+    variable, codes = survey.variables[name], survey.codes[name]
+    if name in survey.numeric:
+        return np.where(codes < 0, np.nan, survey.numeric[name].values[codes])
+    ordered = variable.type != "nominal"
+    return pd.Categorical.from_codes(codes, pd.Index(variable.levels), ordered=ordered)
 
 
 def _column(raw: RawTable, name: str) -> pd.Series[Any]:

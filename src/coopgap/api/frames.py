@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -22,7 +22,7 @@ from coopgap.api.columns import (
     source_of,
     table,
 )
-from coopgap.core.arrays import FloatArray, IntArray
+from coopgap.core.arrays import BoolArray, FloatArray, IntArray
 from coopgap.core.errors import InputError
 from coopgap.families.sample import CR2_CLUSTERS, SampleCells
 from coopgap.study.spec import Design
@@ -274,7 +274,8 @@ def model_frame(
     Raises
     ------
     InputError
-        An unknown column, a formula that cannot be read, a negative weight, or no row left.
+        An unknown column, a formula that cannot be read, a negative weight, no row left, or rows
+        to be dropped of a matched sample.
     """
     frame = table(data)
     left, right, absorbed = parsed(formula)
@@ -286,6 +287,8 @@ def model_frame(
     ways = [column.split(":") for column in asked.columns]
     extra = [name for name in (weights, absorbed, *(name for way in ways for name in way)) if name]
     whole = complete(frame, (*outcome, *variables, *extra))
+    if weights == MATCH_WEIGHT:
+        _require_balance(frame, whole, [*outcome, *variables, *extra])
     kept = frame.loc[whole]
     weight = np.ones(len(kept)) if weights is None else positive_weights(kept[weights])
     kept, weight = kept.loc[weight > 0], weight[weight > 0]
@@ -326,6 +329,20 @@ def model_frame(
         n_sets=n_sets or None,
         source=source_of(kept),
     )
+
+
+def _require_balance(frame: pd.DataFrame, whole: BoolArray, needed: Sequence[str]) -> None:
+    """Refuse a matched sample of which some people lack a value: without them it is unbalanced."""
+    n_lacking = int((~whole).sum())
+    if n_lacking:
+        lacking = [name for name in dict.fromkeys(needed) if frame[name].isna().any()]
+        named = ", ".join(f'"{name}"' for name in lacking)
+        raise InputError(
+            f"data: {', '.join(lacking)}",
+            f"{n_lacking} of the {len(whole)} people matched have no value, and without them the "
+            "groups are balanced no longer",
+            f"match those who have one: cg.match(..., answered=[{named}])",
+        )
 
 
 def _model_matrix(terms: Any, plain: pd.DataFrame) -> Any:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from coopgap.api.columns import Groups
 from coopgap.core.arrays import BoolArray, FloatArray, IntArray
 from coopgap.core.errors import InputError, NotEstimable
 from coopgap.core.estimate import to_frame
@@ -34,11 +35,18 @@ class Gap:
     ----------
     estimate
         Both groups' margins with their covariance, and the people behind them.
+    groups
+        The column of the two groups, and what it holds of comparison people and of members.
 
     Examples
     --------
     >>> import coopgap as cg
     >>> df = cg.datasets.peru_example()
+    >>> cg.gap(cg.logit("trusted_person ~ member", df), "member")
+    trusted_person = 1 (not 2): member = 1 minus member = 0, over all_members
+           quantity category  estimate  lower  upper  p_value
+    risk_difference             0.0800 0.0433 0.1166   0.0000
+        superiority             0.5400 0.5216 0.5583   0.0000
     >>> fit = cg.ordinal("ses_class ~ member + sex", df, free=["member"], vcov={"CR2": "zone"})
     >>> g = cg.gap(fit, "member")
     >>> round(g.at(">=C").estimate, 3)
@@ -46,6 +54,7 @@ class Gap:
     """
 
     estimate: Estimate
+    groups: Groups
 
     def to_frame(self) -> pd.DataFrame:
         """Every gap, ratio and share, with the columns of gaps.csv.
@@ -199,7 +208,16 @@ class Gap:
             or one.quantity is Quantity.SUPERIORITY
             or len(self.contrasts()) < 6
         ]
-        return str(to_frame("gaps", first)[names].to_string(index=False, float_format="%.4f"))
+        table = to_frame("gaps", first)[names].to_string(index=False, float_format="%.4f")
+        return f"{self._title()}\n{table}"
+
+    def _title(self) -> str:
+        """Which answer counts, whose gap it is, and over whom."""
+        keys, (column, comparison, member) = self.estimate.keys, self.groups
+        low, *_, high = keys.levels
+        counted = f"= {high} (not {low})" if len(keys.levels) == 2 else f"from {low} to {high}"
+        whose = f"{column} = {member} minus {column} = {comparison}"
+        return f"{keys.outcome} {counted}: {whose}, over {self.estimate.population}"
 
 
 type Target = Literal["members", "all", "overlap"] | ArrayLike

@@ -192,6 +192,7 @@ def match(
     method: MethodName = "nearest",
     distance: DistanceName | None = None,
     exact: Sequence[str] = (),
+    answered: Sequence[str] = (),
     caliper: float | None = None,
     ratio: int | None = None,
     replace: bool | None = None,
@@ -213,8 +214,8 @@ def match(
     data
         A table of pandas, polars, pyarrow, DuckDB or any library of Arrow's C stream interface.
     formula
-        `member ~ age_band + sex`: the variable of the two groups, of whose values the higher or
-        later is the members', and what is matched on. Numbers enter a distance as numbers.
+        `member ~ age_band + sex`: the variable of the two groups, as in `gap`, and what is matched
+        on. Numbers enter a distance as numbers.
     method
         nearest, optimal, full, cardinality, exact, entropy or overlap. `exact` and `entropy` match
         on the variables themselves: strata, and margins to be balanced.
@@ -222,6 +223,10 @@ def match(
         propensity unless given, mahalanobis or robust_mahalanobis.
     exact
         Variables that members and comparison people of a set share exactly.
+    answered
+        Columns beside these that everybody matched has: outcome, covariates and clusters of the
+        fits to come. A run too leaves people out before it matches; a fit weighted by
+        `match_weight` refuses to do so after, for the groups would be balanced no longer.
     caliper
         Largest difference of linear propensity scores, in their pooled SD within groups.
     ratio, replace, order, ties
@@ -294,7 +299,8 @@ def match(
     given = {key: value for key, value in asked.items() if value is not None}
     file: ModelFile = record(ModelFile, "match", {"outcome": group, "matching": given})
     chosen = file.matching or Matching()
-    extra = [name for name in (weights, id) if name]
+    answered = (answered,) if isinstance(answered, str) else tuple(answered)
+    extra = [name for name in (weights, id, *answered) if name]
     whole = complete(frame, (group, *on, *apart, *extra))
     kept = frame.loc[whole]
     factors = dict.fromkeys(on, True) | dict.fromkeys(apart, False)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from coopgap.api.columns import source_of, two_groups
+from coopgap.api.columns import Groups, groups_of, source_of, two_groups
 from coopgap.api.gaps import Target, constant, sample_of, target_of
 from coopgap.core.arrays import FloatArray, IntArray
 from coopgap.core.errors import InputError
@@ -22,7 +22,7 @@ _ALLOWED = "allowed: a fit of coopgap, or statsmodels' Logit, Probit, binomial G
 
 def statsmodels_estimate(
     results: Any, variable: str, target: Target, data: pd.DataFrame | None
-) -> Estimate:
+) -> tuple[Estimate, Groups]:
     """Standardise results by their own predictions; the delta method on their own covariance."""
     model: Any = getattr(results, "model", None)
     kind = type(model).__name__
@@ -50,7 +50,7 @@ def statsmodels_estimate(
     n = len(levels)
     sample = sample_of(member, outcome, levels, weight)
     families = {True: Family.ADJUSTED_PROPORTIONAL, False: Family.ADJUSTED_LOGIT}
-    return sample.estimate(
+    estimate = sample.estimate(
         families[ordered],
         population,
         people=sample.rows.people_by_level(),
@@ -60,6 +60,7 @@ def statsmodels_estimate(
         std_errors=f"{getattr(results, 'cov_type', 'nonrobust')}; covariates of the people "
         "standardised over are taken as fixed",
     ).named(Keys(model="", outcome=str(model.endog_names), source=source_of(frame), levels=levels))
+    return estimate, groups_of(frame[variable])
 
 
 def _frame(

@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 import numpy as np
 import pandas as pd
 
-from coopgap.api.columns import coded_levels, coded_rows, complete, dense_codes, source_of, table
+from coopgap.api.columns import (
+    Groups,
+    coded_levels,
+    coded_rows,
+    complete,
+    dense_codes,
+    groups_of,
+    source_of,
+    table,
+)
 from coopgap.api.frames import plain_formula, zone_columns
 from coopgap.api.gaps import Gap
 from coopgap.api.gate import REPORTED, Gate, sampler_stats
@@ -42,6 +51,8 @@ class Regions:
         As given; EXAMPLE DATA, the survey file's name, or empty.
     request
         What was fitted: cells, priors, form.
+    groups
+        The column of the two groups, and what it holds of comparison people and of members.
     fit
         Draws of everything that is reported.
     n_dropped
@@ -52,6 +63,7 @@ class Regions:
     outcome: str
     source: str
     request: Request
+    groups: Groups
     fit: HierarchicalFit
     n_dropped: int
 
@@ -150,7 +162,7 @@ class Regions:
         found = region_estimates(
             self.fit, self.request.cells, self._keys, self.request.smallest_gap
         )
-        return Gap(next(one for one in found if one.keys.group == group))
+        return Gap(next(one for one in found if one.keys.group == group), self.groups)
 
     @property
     def _keys(self) -> Keys:
@@ -328,6 +340,7 @@ def hierarchical(
         outcome=outcome,
         source=source_of(frame),
         request=request,
+        groups=groups_of(frame.loc[whole, member]),
         fit=fit,
         n_dropped=int((~whole).sum()),
     )

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import pandas as pd
 
-from coopgap.api.columns import two_groups
+from coopgap.api.columns import coded_levels, groups_of, two_groups
 from coopgap.api.cumulative import OrdinalFit
 from coopgap.api.fits import Fit
 from coopgap.api.frames import ModelFrame
@@ -45,7 +45,8 @@ def gap(
         Of `logit`, `ordinal` or `linear`; or results of statsmodels' Logit, GLM with a binomial
         family, or OrderedModel.
     variable
-        The variable of the two groups, of whose values the higher or later is the members'.
+        The variable of the two groups: 1 (of 0 and 1), true, or the later of two ordered categories
+        are the members.
     target
         Over whose covariates: members, all, overlap; or a number for each row of the fit, not
         negative, that says how much it counts (a Series goes by its index).
@@ -86,6 +87,7 @@ def gap(
     >>> df = cg.datasets.peru_example()
     >>> fit = cg.ordinal("ses_class ~ member + sex", df, free=["member"], vcov={"CR2": "zone"})
     >>> cg.gap(fit, "member", target="members")
+    ses_class from E to A: member = 1 minus member = 0, over all_members
            quantity category  estimate   lower  upper  p_value
     risk_difference      >=A    0.0080 -0.0032 0.0191   0.1596
     risk_difference      >=B    0.1244  0.0898 0.1590   0.0000
@@ -95,13 +97,14 @@ def gap(
     """
     if isinstance(fit, OrdinalFit):
         made = _augmented if doubly_robust else _standardised
-        return Gap(made(fit, variable, target, fixed=fixed))
+        return Gap(made(fit, variable, target, fixed=fixed), groups_of(fit.frame.data[variable]))
     if isinstance(fit, LinearFit):
-        return Gap(_of_linear(fit, variable, target))
+        return Gap(_of_linear(fit, variable, target), groups_of(fit.frame.data[variable]))
     if isinstance(fit, Fit):
         allowed = "allowed: a fit of logit, ordinal or linear"
         raise InputError("fit", "is conditional and has odds ratios only", allowed)
-    return Gap(statsmodels_estimate(fit, variable, target, data))
+    estimate, groups = statsmodels_estimate(fit, variable, target, data)
+    return Gap(estimate, groups)
 
 
 class Sides(NamedTuple):
@@ -271,7 +274,7 @@ def _of_linear(fit: LinearFit, variable: str, target: Target) -> Estimate:
     step = share @ (sides.as_member - sides.as_other)
     step = step if frame.absorbed else np.append(0.0, step)
     error = float(np.sqrt(step @ fit.covariance.cov @ step))
-    levels = ("0", "1")
+    _, levels = coded_levels(frame.y, frame.outcome, two=True)
     contrast = next(one for one in contrasts(levels) if one.is_threshold_gap)
     interval = wald_interval(
         contrast.quantity, float(step @ fit.slope), error, df=fit.covariance.df_of(step), prob=0.95
