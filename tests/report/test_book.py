@@ -6,6 +6,7 @@ import contextlib
 import io
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -19,13 +20,18 @@ import pandas as pd
 import pytest
 
 from coopgap.app.cli import COMMANDS
+from coopgap.app.plan import make_plan
 from coopgap.bayes.layout import Priors
 from coopgap.checks.registry import checks
 from coopgap.core.estimate import TABLES, columns
 from coopgap.report.sheets import check_dictionary, column_dictionary
 from coopgap.report.words import points
+from coopgap.report.write import _DRAWN as FIGURES_KEY
 from coopgap.study.load import load_study
 from coopgap.study.spec import Hierarchical, PriorName
+from coopgap.survey.draft import draft_folder
+from coopgap.survey.example import make_example
+from coopgap.survey.raw import from_dataframe
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -61,6 +67,12 @@ def test_the_checks_are_the_registered_ones(page):
         assert f"## {one.title} {{#{one.name}}}" in text
         assert one.question in text
     assert {*checks()} == {*sys.modules["reference"].formulas()}
+
+
+def test_the_digests_of_a_run_are_named(page):
+    text = page("reference/output.md")
+    for key in (FIGURES_KEY, "tables_sha256"):
+        assert f"`{key}`" in text
 
 
 def test_the_commands_are_those_of_the_parser(page):
@@ -218,6 +230,73 @@ def test_the_readmes_study_is_one(tmp_path):
     made = load_study(tmp_path)
     assert [one.name for one in made.models] == ["trust"]
     assert made.models[0].matching.on == ("region",)
+
+
+SURVEY_PAGE = (DOCS / "survey.md").read_text(encoding="utf-8")
+ADDED = SURVEY_PAGE.partition("## 6. Add a question")[2].partition("\n## ")[0]
+BLOCKS = [tomllib.loads(one) for one in re.findall(r"```toml\n(.*?)```", ADDED, flags=re.S)]
+QUESTIONS = {name: one for block in BLOCKS for name, one in block.get("variables", {}).items()}
+
+
+LEVELS = {
+    "income_codes": ("5", "4", "3", "2", "1"),
+    "income_words": ("much lower", "lower", "the same", "higher", "much higher"),
+    "trust_short": ("disagree", "neither", "agree"),
+    "age_band": ("<30", "30-44", "45-59", "60+"),
+}
+
+
+@pytest.fixture(scope="module")
+def drafted(tmp_path_factory):
+    """The study that the page drafts, its membership named, and the survey with a scale more."""
+    data = make_example(2007).data
+    folder = tmp_path_factory.mktemp("added")
+    for name, text in draft_folder(from_dataframe(data), "mine.sav").items():
+        named = text.replace('column = "TODO"  #', 'column = "member"  #')
+        (folder / name).write_text(named, encoding="utf-8")
+    return folder, data.assign(income=np.clip(np.arange(len(data)) % 7, 2, 6) - 1)
+
+
+def write_added(folder, name, model, headline):
+    """Add a block of the page to the study as a reader would."""
+    path = folder / "study.toml"
+    text = path.read_text(encoding="utf-8")
+    block = next(
+        part
+        for part in re.findall(r"^(\[variables\..*?)(?=^```|^# |\n\n)", ADDED, flags=re.M | re.S)
+        if part.startswith(f"[variables.{name}]")
+    )
+    text = re.sub(r"(?m)^(\[headline\].*)$", rf"\1\n{headline}", text, count=1)
+    path.write_text(f"{text}\n{block}", encoding="utf-8")
+    (folder / f"{name}.toml").write_text(model, encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_each_example_of_a_question_is_one_of_a_study(name, drafted, tmp_path):
+    """Every block is added to the drafted study, with a model, and read with the survey."""
+    folder, data = drafted
+    shutil.copytree(folder, tmp_path / "study")
+    (model,) = re.findall(r"# models/mine/help.toml\n(.*?)```", ADDED, flags=re.S)
+    (line,) = re.findall(r"^help = .*$", ADDED, flags=re.M)
+    if QUESTIONS[name].get("column") == "age":  # as a covariate
+        model = model.replace('"age"', f'"{name}"').replace('"help"', '"trust"')
+        line = ""
+    model, line = (text.replace("help", name) for text in (model, line))
+    write_added(tmp_path / "study", name, model, line)
+    plan = make_plan(tmp_path / "study", data, only=[name])
+    codes, levels = plan.survey.codes[name], plan.survey.variables[name].levels
+    if name == "help":
+        either = (data["trusted_person"] == 1) | (data["neighbours"] == 1)
+        assert (codes == 1).sum() == either.sum()
+    if name.startswith("income"):
+        assert (codes == 4).sum() == (data["income"] == 1).sum() > len(data) / 3
+    assert levels == LEVELS.get(name, levels)
+
+
+def test_the_examples_have_every_key_of_a_question():
+    keys = {key for one in QUESTIONS.values() for key in one}
+    wanted = {"codes", "yes", "no", "items", "at_least", "collapse", "cuts", "knots", "range"}
+    assert wanted <= keys
 
 
 def test_the_readmes_picture_is_of_the_kept_run(page):

@@ -7,8 +7,9 @@ import math
 import pytest
 
 from coopgap.checks.registry import checks
-from coopgap.core.vocabulary import Check, Family, Population, Status, Verdict
-from coopgap.report import words
+from coopgap.core.estimate import DiagnosticRow
+from coopgap.core.vocabulary import Check, Diagnostic, Family, Population, Status, Verdict
+from coopgap.report import plan, words
 
 
 def test_a_table_says_what_the_statuses_in_its_cells_mean():
@@ -104,3 +105,12 @@ def test_an_estimate_without_number_says_why():
     for status in Status:
         text = words.estimate_words("risk_difference", None, status=status)
         assert text == (words.status_word(status) or "–")
+
+
+def test_the_plan_counts_one_member_and_several():
+    kind = Diagnostic.STRATUM_MEMBERS_ONLY
+    rows = [
+        DiagnosticRow(model="m", diagnostic=kind, value=value, about=about, source="")
+        for about, value in (("south", 1.0), ("north", 2.0))
+    ]
+    assert plan._cells(kind, rows).endswith(": south (1 member); north (2 members)")

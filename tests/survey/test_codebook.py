@@ -190,6 +190,16 @@ class TestUndeclared:
         assert f"an undeclared text ({times} time{'s' if times > 1 else ''})" in message
         assert text not in message
 
+    @pytest.mark.parametrize(
+        ("item", "keys"), [(AB, "a level (levels, codes)"), (YES, "a level (yes, no)")]
+    )
+    def test_it_may_be_an_answer_and_is_not_sent_to_missing_alone(self, item, keys):
+        declared = ["a", "b"] if item is AB else [1, 2]
+        message = column_refusal([*declared, "Pension"], item)
+        assert f"belongs to {keys}, what is none in missing" in message
+        assert "coopgap describe FILE lists the values" in message
+        assert "Pension" not in message
+
     @given(st.text(min_size=6, max_size=60).filter(lambda text: as_number(text) is None))
     def test_no_single_text_is_ever_repeated(self, text):
         if text.strip() in {"", "a", "b"}:

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coopgap.app import cli
+from coopgap.app.cli import run
 from coopgap.survey.draft import comment, draft_study, quote
 from coopgap.survey.profile import Kind, profile
 from coopgap.survey.raw import from_dataframe
@@ -313,13 +313,13 @@ class TestCommand:
     def test_draft_to_standard_output(self, tmp_path, capsys):
         path = tmp_path / "survey.csv"
         path.write_text("ñ,b\n" + "1,x\n2,y\n" * 10, encoding="latin-1")
-        assert cli.run("describe", [str(path), "--encoding", "latin-1"]) == 0
+        assert run("describe", [str(path), "--encoding", "latin-1"]) == 0
         toml = tomllib.loads(capsys.readouterr().out)
         assert toml["survey"] == str(path)
         assert set(toml["variables"]) == {"n", "b"}
 
     def test_unreadable_input_is_one_line_and_exit_2(self, tmp_path, capsys):
-        assert cli.run("describe", [str(tmp_path / "none.sav")]) == 2
+        assert run("describe", [str(tmp_path / "none.sav")]) == 2
         captured = capsys.readouterr()
         assert captured.out == ""
         assert captured.err.startswith("coopgap: ")

@@ -17,7 +17,7 @@ from coopgap.app.cli import run
 from coopgap.app.plan import make_plan
 from coopgap.core.disclose import protected_meta
 from coopgap.report.plan import plan_text
-from coopgap.survey.draft import draft_folder
+from coopgap.survey.draft import draft_folder, draft_study
 from coopgap.survey.example import make_example, write_example
 from coopgap.survey.raw import from_dataframe
 from coopgap.survey.records import people_meta
@@ -180,6 +180,20 @@ class TestGuesses:
         assert levels["trust"] == ["Not at all", "Somewhat", "A lot"]
         assert levels["satisfied"] == ["Not at all", "Fairly", "Very satisfied"]
         assert levels["happy"] == ["2", "1"]  # 1 and 2 without labels are yes and no.
+
+    def test_a_scale_says_by_what_it_is_lowest_first_or_asks(self):
+        data = pd.DataFrame({name: [1, 2, 3] * 30 for name in ("income", "trust", "creed")})
+        down = {1: "Much higher", 2: "About the same", 3: "Much lower"}
+        creed = {1: "Catholic", 2: "Other", 3: "None"}
+        raw = replace(from_dataframe(data), value_labels={"income": down, "creed": creed})
+        lines = draft_study(raw, "survey.sav").splitlines()
+        assert [line for line in lines if line.startswith("levels")] == [
+            'levels = ["Much lower", "About the same", "Much higher"]'
+            "  # lowest first, by the words at its ends",
+            'levels = ["1", "2", "3"]  # EDIT: lowest first',
+            # One end alone does not turn what may be no scale.
+            'levels = ["Catholic", "Other", "None"]  # EDIT: lowest first',
+        ]
 
     def test_a_level_of_few_people_or_a_rare_text_is_no_covariate(self):
         n = 400

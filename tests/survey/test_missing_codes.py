@@ -203,7 +203,10 @@ class TestLabels:
         assert reads_as_missing(text, label=True) is (text in SILENCE)
 
 
-WARNING = "age: 88 (52 times) is taken as it stands; if it means no answer, name it in missing"
+WARNING = (
+    "age: 88 (52 times) is taken as it stands; if it means no answer, name it in missing, and if "
+    "it is one, give a variable its range"
+)
 
 
 class TestShape:
@@ -223,6 +226,13 @@ class TestShape:
         assert (doubt.column, doubt.code, doubt.count) == ("age", "88", 52)
         assert f"warning   {WARNING}" in plan_text(plan)
         assert make_plan(study, people).survey.doubts == ()
+
+    def test_a_band_s_range_vouches_for_what_lies_in_it(self, people, make_folder):
+        vouched = make_folder(age="range = [15, 110]")
+        assert make_plan(vouched, spoilt(people, "age", 88)).survey.doubts == ()
+        message = plan_refusal(vouched, spoilt(people, "age", 888))
+        assert "52 numbers lie outside the declared range of variable age" in message
+        assert "allowed: 15 to 110" in message
 
     def test_it_is_one_of_the_finished_run_too(self, tmp_path, people, make_folder, capsys):
         study, path, out = make_folder(), tmp_path / "survey.csv", tmp_path / "out"

@@ -46,7 +46,8 @@ def test_declared_codes_are_missing():
 def test_a_text_is_refused_without_being_repeated():
     assert refused(["30", "about forty", "41"]) == (
         "an undeclared text (1 time); variable age is numeric: numbers, or codes declared in "
-        "missing"
+        "missing; coopgap describe FILE lists the values of a column, save texts that fewer than 5 "
+        "people gave"
     )
     np.testing.assert_array_equal(read(["30", "1,5"]), [30, 1.5])
 

@@ -76,7 +76,7 @@ def with_warnings(meta: Mapping[str, Any]) -> dict[str, Any]:
         often = "1 time" if count == 1 else f"{count:,} times"
         sentences.append(
             f"{doubt['column']}: {doubt['code']} ({often}) is taken as it stands; "
-            "if it means no answer, name it in missing"
+            "if it means no answer, name it in missing, and if it is one, give a variable its range"
         )
     return {**meta, "warnings": sentences}
 

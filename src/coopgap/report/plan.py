@@ -72,7 +72,10 @@ def _opening(plan: Plan) -> Iterator[str]:
         yield f"missing   {column}: {', '.join(f'{one["count"]:,} {one["code"]}' for one in group)}"
     for doubt in people["doubts"]:
         code = f"{doubt['column']}: {doubt['code']} ({doubt['count']:,} times)"
-        yield f"warning   {code} is taken as it stands; if it means no answer, name it in missing"
+        yield (
+            f"warning   {code} is taken as it stands; if it means no answer, name it in missing, "
+            "and if it is one, give a variable its range"
+        )
     for question, models in study.headline.items():
         named = [f"{one.model} at {one.at}" if one.at else one.model for one in models]
         yield f"headline  {question}: model {', '.join(named)}"
@@ -186,7 +189,7 @@ def _cell_kind(row: DiagnosticRow) -> str:
 
 def _cells(kind: str, rows: Iterable[DiagnosticRow]) -> str:
     """Strata of one kind in a line, with their members."""
-    names = [f"{row.about} ({_value(row)} members)" for row in rows]
+    names = [f"{row.about} ({_members(row)})" for row in rows]
     return f"{kind.replace('_', ' ')}: {'; '.join(names)}"
 
 
@@ -200,6 +203,10 @@ def _found(row: DiagnosticRow) -> str:
     where = f": {of}" if of and row.diagnostic not in _SAID_IN_NOTE else ""
     text = f"{row.diagnostic.replace('_', ' ')}{where}: {_value(row)}"
     return f"{text}  {row.note}" if row.note else text
+
+
+def _members(row: DiagnosticRow) -> str:
+    return "1 member" if row.value == 1 else f"{_value(row)} members"
 
 
 def _value(row: DiagnosticRow) -> str:

@@ -18,7 +18,7 @@ _KEYS: Mapping[str, tuple[str, ...]] = {
     "binary": (*_LEVELLED, "codes", "yes", "no"),
     "ordinal": (*_LEVELLED, "codes"),
     "nominal": (*_LEVELLED, "codes"),
-    "banded": (*_LEVELLED, "cuts", "codes"),
+    "banded": (*_LEVELLED, "cuts", "codes", "range"),
     "count_of": (*_LEVELLED, "items", "yes", "no", "at_least"),
     "numeric": ("column", "label", "role", "missing", "knots", "range"),
 }

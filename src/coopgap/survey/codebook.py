@@ -16,6 +16,7 @@ from coopgap.core.vocabulary import EXAMPLE
 from coopgap.study.spec import Study, Variable
 from coopgap.study.values import Code, normalise
 from coopgap.survey.levels import (
+    LISTED,
     MISSING,
     UNDECLARED,
     doubtful_numbers,
@@ -155,7 +156,8 @@ def _membership(raw: RawTable, study: Study) -> tuple[IntArray, list[Drop]]:
     table |= _sides(answers, group.comparison, group.member)
     side = look_up(answers, table, blank=_BLANK)
     allowed = f"group.member is {_values(group.member)}, group.comparison is "
-    allowed += f"{_values(group.comparison)}; others belong in group.missing"
+    allowed += f"{_values(group.comparison)}; others belong to one of them or in group.missing; "
+    allowed += LISTED
     refuse(raw, group.column, side == UNDECLARED, allowed)
     lost = {"membership missing": side == MISSING, "membership blank": side == _BLANK}
     counts = {reason: int(rows.sum()) for reason, rows in lost.items()}

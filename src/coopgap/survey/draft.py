@@ -43,7 +43,8 @@ _MOST: Final = re.compile(
     r"|agree (strongly|completely)|muy (satisf|buen|feli|de acuerdo|confiable)|much[oa]\b|mejor\b"
     r"|(totalmente|completamente) (de acuerdo|satisf)|siempre|tres (satisf|bon|d.accord)"
     r"|tout a fait|beaucoup|toujours|muito (satisf|bo[am]|feliz)|concordo (total|muito|plena)"
-    r"|melhor\b|sempre"
+    r"|melhor\b|sempre|agree$|de acuerdo$|excel+ente?\b|good$|extremely (satisf|happy|good|likely)"
+    r"|very (high|likely|often|important)|((greatly|much) )?(increased|improved)\b"
 )
 _LEAST: Final = re.compile(
     r"not? at all|none\b|nothing|not very|never|very (dissatisf|unhappy|bad|untrust|unsafe)"
@@ -51,6 +52,8 @@ _LEAST: Final = re.compile(
     r"|(much )?(lower|worse)\b|nada\b|ningun|nunca|muy (insatisf|mal|infeli|en desacuerdo|poco)"
     r"|(totalmente|completamente) (en desacuerdo|insatisf)|peor\b|pas du tout|jamais"
     r"|tres (insatisf|mauvais)|muito (insatisf|ruim)|discordo (total|muito|plena)|pior\b"
+    r"|disagree$|en desacuerdo$|terrible|(poor|bad)$|extremely (dissatisf|unhappy|bad|unlikely)"
+    r"|very (poor|low|unlikely|rarely)|((greatly|much) )?(decreased|declined|worsened)\b"
 )
 """Answers that stand at the upper or the lower end of a scale."""
 
@@ -356,7 +359,7 @@ def _scale(item: Profile) -> list[str]:
 
 
 def _coded(item: Profile, *, outcome: bool) -> list[str]:
-    """Levels in the order of their codes; of an outcome turned where the first is the most."""
+    """Levels in the order of their codes, turned where the first is the most."""
     words = {code: fold(label or code).strip() for code, label in item.codes.items()}
     yes = [code for code, word in words.items() if word in YES]
     no = [code for code, word in words.items() if word in NO]
@@ -366,16 +369,20 @@ def _coded(item: Profile, *, outcome: bool) -> list[str]:
         kinds = ['type = "binary"', f"yes = {_list(yes[:1])}", f"no = {_list(no[:1])}"]
         return kinds + _notes(item)
     levels = {code: label or code for code, label in item.codes.items()}
-    if outcome and _is_falling([*words.values()]):
-        levels = dict(reversed(levels.items()))
-    kind, meaning = "nominal", "or ordinal, lowest level first"
+    kind, meaning, order, told = "nominal", "or ordinal, lowest level first", 0, ""
     if len(levels) == 2:
         kind, meaning = "binary", "no before yes"
     elif (item.numeric or outcome) and len(levels) > 2:
-        kind, meaning = "ordinal", "lowest level first, or nominal"
+        kind, meaning = "ordinal", "or nominal"
+    if outcome or kind == "ordinal":
+        order = _order([*words.values()], any if outcome else all)
+    if order < 0:
+        levels = dict(reversed(levels.items()))
+    if kind == "ordinal":
+        told = "  # lowest first, by the words at its ends" if order else f"  {_EDIT}: lowest first"
     lines = [
         f'type = "{kind}"  {_EDIT}: {meaning}',
-        f"levels = {_list(dict.fromkeys(levels.values()), quote)}",
+        f"levels = {_list(dict.fromkeys(levels.values()), quote)}{told}",
     ]
     renamed = {code: level for code, level in levels.items() if code != level}
     if renamed:
@@ -396,9 +403,16 @@ def _notes(item: Profile) -> list[str]:
     return lines
 
 
-def _is_falling(words: Sequence[str]) -> bool:
-    """Whether the first answer is the most; 1 and 2 without labels are yes and no."""
-    return [*words] == ["1", "2"] or bool(_MOST.match(words[0]) or _LEAST.match(words[-1]))
+def _order(words: Sequence[str], needed: Callable[[Iterable[object]], bool]) -> int:
+    """-1 where the first answer is the most, 1 where the last is, 0 where their words do not tell.
+
+    By `any` or `all` of the two ends; 1 and 2 without labels are yes and no.
+    """
+    if [*words] == ["1", "2"]:
+        return -1
+    first, last = words[0], words[-1]
+    falls = needed((_MOST.match(first), _LEAST.match(last)))
+    return needed((_LEAST.match(first), _MOST.match(last))) - falls
 
 
 def _missing_lines(item: Profile, *, firm: bool) -> list[str]:

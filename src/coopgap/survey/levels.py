@@ -27,6 +27,11 @@ MISSING: Final = -1
 UNDECLARED: Final = -2
 """Index of a value that the codebook does not know; it never leaves this package."""
 
+LISTED: Final = (
+    "coopgap describe FILE lists the values of a column, save texts that fewer than 5 people gave"
+)
+"""How to see what a message may not hold."""
+
 _SHOWN = 5
 _LONGEST_CODE = 20
 _LONGEST_NUMBER = 5
@@ -146,7 +151,11 @@ def _declared(raw: RawTable, variable: Variable, column: str, table: Mapping[str
     names = [repr(code) for code, place in table.items() if place >= 0]
     more = f" and {len(names) - 20} more" if len(names) > 20 else ""
     shown = ", ".join(names[:20])
-    allowed = f"variable {variable.name} declares {shown}{more}; others belong in missing"
+    keys = "yes, no" if variable.yes else "levels, codes"
+    allowed = (
+        f"variable {variable.name} declares {shown}{more}; what else is an answer belongs to a "
+        f"level ({keys}), what is none in missing; {LISTED}"
+    )
     refuse(raw, column, codes == UNDECLARED, allowed)
     return codes
 
@@ -175,8 +184,10 @@ def _banded(raw: RawTable, variable: Variable) -> IntArray:
     bands = np.searchsorted(np.array(variable.cuts), numbers, side="right")
     places = np.where(np.isfinite(numbers), bands, _places(plain, table))
     codes: IntArray = raw.answers(column).rows(places, table.get("", MISSING))
-    allowed = f"variable {variable.name} is banded: numbers, or codes declared in missing"
+    allowed = f"variable {variable.name} is banded: numbers, or what codes gives a band or missing "
+    allowed += f"names; {LISTED}"
     refuse(raw, column, codes == UNDECLARED, allowed)
+    _refuse_outside(raw, variable, numbers)
     return codes
 
 
@@ -211,21 +222,28 @@ def row_numbers(raw: RawTable, variable: Variable) -> FloatArray:
     plain, numbers, looks = _open_numbers(raw, column, named)
     known = np.isfinite(numbers)
     codes = answers.rows(np.where(known, MISSING, _places(plain, named)), MISSING)
-    allowed = f"variable {variable.name} is numeric: numbers, or codes declared in missing"
+    allowed = f"variable {variable.name} is numeric: numbers, or codes declared in missing; "
+    allowed += LISTED
     refuse(raw, column, codes == UNDECLARED, allowed)
     likely = numbers[known & ~looks]
     ends = variable.knots or (likely.min(initial=0.0), likely.max(initial=0.0))
     _refuse_nonanswers(raw, variable, numbers, looks, ends)
+    _refuse_outside(raw, variable, numbers)
     result: FloatArray = answers.rows(numbers, np.nan)
+    return result
+
+
+def _refuse_outside(raw: RawTable, variable: Variable, numbers: FloatArray) -> None:
+    """Refuse numbers, of distinct values, that lie outside the declared range."""
     low, high = variable.range or (-np.inf, np.inf)
-    outside = int(((result < low) | (result > high)).sum())
-    if outside:
+    outside = (numbers < low) | (numbers > high)
+    if outside.any():
         raise raw.refusal(
-            column,
-            f"{outside} numbers lie outside the declared range of variable {variable.name}",
+            variable.column,
+            f"{int(raw.answers(variable.column).rows(outside, False).sum())} numbers lie outside "
+            f"the declared range of variable {variable.name}",
             f"allowed: {low:g} to {high:g}; name codes of no answer in missing",
         )
-    return result
 
 
 def _refuse_nonanswers(
@@ -237,7 +255,8 @@ def _refuse_nonanswers(
 ) -> None:
     """Refuse unmentioned numbers that stand for no answer: by the file, its labels, or how far."""
     column, known = variable.column, np.isfinite(numbers)
-    kept = "give the range that it lies in" if variable.is_numeric else "in codes with its band"
+    kept = "give the range that it lies in"
+    kept += "" if variable.is_numeric else ", or name it in codes with its band"
     far = _far(numbers, looks, cuts) & (not variable.range)
     for bad, why, other in (
         (file_missing(raw, column), "that the file itself declares missing", False),
@@ -261,7 +280,7 @@ def _far(numbers: FloatArray, looks: BoolArray, cuts: Sequence[float]) -> BoolAr
 
 def doubts(raw: RawTable, variable: Variable) -> tuple[Doubt, ...]:
     """Numbers taken as they stand that may stand for no answer, such as an age of 88."""
-    if variable.type not in ("banded", "numeric"):
+    if variable.type not in ("banded", "numeric") or variable.range:
         return ()
     return doubtful_numbers(raw, variable.column, _declared_table(raw, variable, normalise))
 
