@@ -103,6 +103,8 @@ def test_the_chains_settled_and_the_report_says_what_was_found(run):
         content.sentence(answer, f"missing_{name}") for name in ("bounds", "imputation")
     )
     assert bounds.startswith("Whatever the missing answers are (")
+    assert "the gap of weighted shares lies between" in bounds
+    assert bounds.partition("; it is ")[2].partition(".")[0]
     assert filled.startswith("With missing answers imputed the gap is +")
     assert ": it holds." in filled
     page = content.render("report.md.j2")
