@@ -65,6 +65,16 @@ def test_an_unbalanced_covariate_is_named_with_its_difference(screen):
     assert "unbalanced" not in screen(balance("region", 0.09))
 
 
+def test_what_two_models_print_alike_is_said_once_with_a_large_letter(screen, build):
+    study = build.study(labels=("Agrees", "Class", "region of birth", "Sex"))
+    rows = balance("region", 0.312), replace(balance("region", 0.314), model="ses")
+    text = screen(*rows, study=study)
+    assert text.count("egion of birth is left unbalanced (0.31).") == 1
+    assert "Region of birth is left unbalanced" in text
+    apart = screen(rows[0], replace(rows[1], smd_after=0.352), study=study)
+    assert apart.count("egion of birth is left unbalanced") == 2
+
+
 def test_a_covariate_only_adjusted_for_is_said_to_be_so(screen, build):
     study = build.study()
     bare = tuple(
