@@ -131,9 +131,6 @@ COLUMNS: dict[str, Column] = {
     "method": _words("Family", _method),
     "variant": _words("Version", lambda r, row: capital(version_words(row)) or words.DASH),
     "about": _words("Of", lambda r, row: r.label(row.about) if row.about else words.DASH),
-    "like": _words(
-        "As strong as", lambda r, row: capital(r.label(row.about) if row.about else row.variant)
-    ),
     "category": _words("Who", lambda r, row: r.group(row.category)),
     "term": _words("Term", lambda r, row: _term(r, row.about)),
     "test": _words("Test", lambda r, row: readable(row.test or "")),
