@@ -117,6 +117,24 @@ def test_a_check_that_changes_a_gap_at_any_threshold_is_named_there(screen):
     assert "Leaving one region out" not in screen(replace(row, verdict="holds"), keep=False)
 
 
+def test_a_confounder_that_changes_a_gap_is_said_with_the_gap_it_changes(screen):
+    row = SensitivityRow(
+        check="robustness_value",
+        variant="region x 1",
+        model="agree",
+        outcome="agree",
+        quantity="risk_difference",
+        about="region",
+        setting=1.0,
+        estimate=0.1,
+        verdict="changes",
+        source=SOURCE,
+    )
+    text = screen(row, keep=False)
+    assert "would change the linear gap before matching for Agrees" in text
+    assert "one to three times as strong as a measured covariate" in text
+
+
 def test_a_gate_that_withheld_is_named(screen):
     row = GapRow(
         model="ses",
