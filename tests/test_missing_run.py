@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -103,6 +104,7 @@ def test_the_chains_settled_and_the_report_says_what_was_found(run):
         content.sentence(answer, f"missing_{name}") for name in ("bounds", "imputation")
     )
     assert bounds.startswith("Whatever the missing answers are (")
+    assert re.search(r"the gap of weighted shares \(.*\) lies between", bounds)
     assert filled.startswith("With missing answers imputed the gap is +")
     assert ": it holds." in filled
     page = content.render("report.md.j2")

@@ -65,6 +65,16 @@ def test_an_unbalanced_covariate_is_named_with_its_difference(screen):
     assert "unbalanced" not in screen(balance("region", 0.09))
 
 
+def test_what_two_models_print_alike_is_said_once_with_a_large_letter(screen, build):
+    study = build.study(labels=("Agrees", "Class", "region of birth", "Sex"))
+    rows = balance("region", 0.312), replace(balance("region", 0.314), model="ses")
+    text = screen(*rows, study=study)
+    assert text.count("egion of birth is left unbalanced (0.31).") == 1
+    assert "Region of birth is left unbalanced" in text
+    apart = screen(rows[0], replace(rows[1], smd_after=0.352), study=study)
+    assert apart.count("egion of birth is left unbalanced") == 2
+
+
 def test_a_covariate_only_adjusted_for_is_said_to_be_so(screen, build):
     study = build.study()
     bare = tuple(
@@ -105,6 +115,24 @@ def test_a_check_that_changes_a_gap_at_any_threshold_is_named_there(screen):
     )
     assert "Leaving one region out: changes for Class (A)" in screen(row, keep=False)
     assert "Leaving one region out" not in screen(replace(row, verdict="holds"), keep=False)
+
+
+def test_a_confounder_that_changes_a_gap_is_said_with_the_gap_it_changes(screen):
+    row = SensitivityRow(
+        check="robustness_value",
+        variant="region x 1",
+        model="agree",
+        outcome="agree",
+        quantity="risk_difference",
+        about="region",
+        setting=1.0,
+        estimate=0.1,
+        verdict="changes",
+        source=SOURCE,
+    )
+    text = screen(row, keep=False)
+    assert "would change the linear gap before matching for Agrees" in text
+    assert "one to three times as strong as a measured covariate" in text
 
 
 def test_a_gate_that_withheld_is_named(screen):

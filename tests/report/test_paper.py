@@ -375,8 +375,8 @@ def test_coefficients_stand_side_by_side_membership_first():
 def test_reasons_are_told_once_with_the_outcomes_they_hold_for():
     base = {"model": "trust", "outcome": "trust", "source": SOURCE}
     rows = (
-        SensitivityRow(**base, check="phone_linked", verdict="not_applicable", note="No phone."),
-        SensitivityRow(**base, check="phone_joins", verdict="holds", quantity="risk_difference"),
+        SensitivityRow(**base, check="loo", verdict="not_applicable", note="No draws."),
+        SensitivityRow(**base, check="variant", verdict="holds", quantity="risk_difference"),
     )
     without = diagnostic(
         "not_estimable",
@@ -387,7 +387,7 @@ def test_reasons_are_told_once_with_the_outcomes_they_hold_for():
     )
     run = results(sensitivity=rows, diagnostics=(without,))
     (one,) = appendix.unanswered(run)
-    assert (one.what, one.note, one.outcomes) == ("phone_linked", "No phone", ())
+    assert (one.what, one.note, one.outcomes) == ("loo", "No draws", ())
     (other,) = appendix.without_number(run)
     assert other.places == ("external benchmark, national, North",)
 

@@ -7,12 +7,14 @@ import runpy
 import sys
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from coopgap.__main__ import COMMANDS, main
 from coopgap.app.pipeline import execute, stages
 from coopgap.app.plan import make_plan
 from coopgap.app.result import Run
+from coopgap.core.estimate import DiagnosticRow
 from coopgap.core.progress import Stages, progress
 from coopgap.families.plan import Foreseen
 from coopgap.report.data import make_results
@@ -20,6 +22,7 @@ from coopgap.report.lookat import doubts
 from coopgap.report.plan import plan_text
 from coopgap.report.terminal import paths_to_tell, run_text, show_headlines
 from coopgap.report.write import notebook_html
+from coopgap.survey.records import Doubt
 
 
 @pytest.fixture
@@ -172,6 +175,31 @@ def test_a_plan_is_one_table_of_designs_in_at_most_sixty_lines(plan):
     assert len(whole.splitlines()) > 200
     assert "pairs possible: region=Lima" in whole
     assert "; covariates age_band, sex, region, education" in whole
+
+
+def test_a_plan_counts_one_as_one_and_lists_phone_checks_where_there_are_interviews(plan):
+    taken = tuple(Doubt(column="age", code=str(n), count=n) for n in (1, 2))
+    strata = tuple(
+        DiagnosticRow(
+            model="agree",
+            diagnostic="stratum_members_only",
+            about=f"region={n}",
+            value=float(n),
+            source="survey.csv",
+        )
+        for n in (1, 2)
+    )
+    (first, *others), survey = plan.models, replace(plan.survey, doubts=taken)
+    own = replace(plan, survey=survey, models=(replace(first, feasibility=strata), *others))
+    text = plan_text(own, verbose=True)
+    assert "age: 1 (1 time) is taken" in text
+    assert "age: 2 (2 times) is taken" in text
+    assert "region=1 (1 member); region=2 (2 members)" in text
+    assert "phone_composition: " in text
+    nobody = replace(survey, phone=np.zeros_like(survey.phone))
+    alone = plan_text(replace(own, survey=nobody), verbose=True)
+    assert "phone_composition: " not in alone
+    assert "rosenbaum: " in alone
 
 
 def test_a_long_plan_is_cut_and_what_is_not_estimable_is_not(plan):

@@ -10,7 +10,7 @@ from functools import cache, cached_property
 from typing import Final
 
 from coopgap.core.estimate import DiagnosticRow
-from coopgap.core.vocabulary import Check, Diagnostic, Verdict
+from coopgap.core.vocabulary import BY_PHONE, Check, Diagnostic, Verdict
 from coopgap.report import words
 from coopgap.report.data import Answer, Results
 from coopgap.report.tables import Table
@@ -49,9 +49,14 @@ def _reasons(results: Results, found: Iterable[tuple[str, str, str, str]]) -> li
 
 
 def unanswered(results: Results) -> list[Reason]:
-    """Checks that gave no answer, by reason."""
+    """Checks that gave no answer, by reason; those of phone interviews where there are any."""
     none = (Verdict.NOT_APPLICABLE, Verdict.NOT_ASSESSED)
-    rows = [r for r in results.survey.sensitivity if r.verdict in none and not r.quantity]
+    silent = frozenset() if results.has_phone else BY_PHONE
+    rows = [
+        row
+        for row in results.survey.sensitivity
+        if row.verdict in none and not row.quantity and row.check not in silent
+    ]
     return _reasons(results, ((row.check, row.note, "", row.model) for row in rows))
 
 

@@ -206,14 +206,15 @@ _WORDS: Final[dict[Topic, Callable[[Answer, Topic], Word]]] = {
 def warnings(results: Results) -> list[Warned]:
     """Everything the first screen must name, the gravest kinds first.
 
-    What is true of several models alike is said once.
+    What is true of several models alike, to the digits that are printed, is said once.
     """
     found = [one for answer in results.answers if answer.is_declared for one in _of(answer)]
     merged: dict[tuple[str, ...], Warned] = {}
     for one in found:
         own = one.answers[0].model if one.concern is Concern.ODDS else ""
-        value = "" if one.concern is Concern.UNMATCHED else str(one.value)
-        key = (one.concern, one.about, value, str(one.verdict), own)
+        value = "" if one.concern is Concern.UNMATCHED else number(one.value, 2)
+        matched = one.concern is Concern.UNBALANCED and one.answers[0].is_matched
+        key = (one.concern, one.about, value, str(one.verdict), own, str(matched))
         known = merged.get(key)
         if known is not None:
             both = (*known.answers, *one.answers)

@@ -11,7 +11,7 @@ from coopgap.checks.registry import checks
 from coopgap.core.disclose import protected_count, protected_meta, protected_note, protected_rows
 from coopgap.core.errors import without_marks
 from coopgap.core.estimate import DiagnosticRow
-from coopgap.core.vocabulary import BY_STRATUM, Diagnostic
+from coopgap.core.vocabulary import BY_PHONE, BY_STRATUM, Diagnostic
 from coopgap.families.headline import families_for
 from coopgap.families.plan import Foreseen, ModelPlan, Plan, variant_sample
 from coopgap.families.sample import Sample
@@ -37,7 +37,7 @@ def plan_text(plan: Plan, exceptions: Sequence[Foreseen] = (), *, verbose: bool 
     if verbose:
         for model in plan.models:
             table += ["", *_model_lines(plan, model)]
-        table += ["", *_check_lines()]
+        table += ["", *_check_lines(plan)]
         return "\n".join([*head, "", *table, *tail, _LAST])
     tail.append(f"{_LAST}; --verbose says all that is known")
     room = max(_MOST - len(tail) - 1, 2 * _LEAST)
@@ -71,7 +71,8 @@ def _opening(plan: Plan) -> Iterator[str]:
     for column, group in groupby(people["extended_missing"], key=itemgetter("column")):
         yield f"missing   {column}: {', '.join(f'{one["count"]:,} {one["code"]}' for one in group)}"
     for doubt in people["doubts"]:
-        code = f"{doubt['column']}: {doubt['code']} ({doubt['count']:,} times)"
+        times = f"{doubt['count']:,} time{'s' if doubt['count'] != 1 else ''}"
+        code = f"{doubt['column']}: {doubt['code']} ({times})"
         yield (
             f"warning   {code} is taken as it stands; if it means no answer, name it in missing, "
             "and if it is one, give a variable its range"
@@ -160,12 +161,13 @@ def _exceptions(plan: Plan, exceptions: Sequence[Foreseen]) -> Iterator[str]:
         yield f"not estimable  {one.model}, {one.families}, {one.group}: {reason}"
 
 
-def _check_lines() -> Iterator[str]:
-    """What every check asks, and with which of `--checks` it is run."""
+def _check_lines(plan: Plan) -> Iterator[str]:
+    """What checks ask, and with which of `--checks`; phone checks where there are interviews."""
+    has_phone = bool(plan.survey.phone.any())
     for cost in ("quick", "full"):
         yield f"with --checks {cost}"
         for one in checks().values():
-            if one.cost == cost:
+            if one.cost == cost and (has_phone or one.name not in BY_PHONE):
                 yield f"  {one.name}: {one.question}"
 
 

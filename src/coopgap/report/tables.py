@@ -81,7 +81,7 @@ class Column:
 
 def _at(results: Results, row: Any) -> str:
     levels = results.levels(row.outcome)
-    whole = "superiority" if row.quantity == "superiority" else ""
+    whole = "superiority" if row.quantity.endswith("superiority") else ""
     return category_words(row.category, levels) or whole
 
 

@@ -10,8 +10,11 @@ from scipy import stats
 
 from coopgap.checks.missing.bounds import Bounds, imbens_manski, imbens_manski_factor, worst_case
 from coopgap.core.gap import Interval, contrast_values
-from coopgap.core.vocabulary import Check, Verdict, Version
+from coopgap.core.vocabulary import Check, Family, Verdict, Version
+from coopgap.families.dispatch import family_estimates
+from coopgap.families.shares import estimate_shares
 from coopgap.regression.shares import share_margins
+from coopgap.study.spec import Matching
 
 from ..conftest import R, by_r, gap_of, survey_context
 from ..conftest import rows_of as check_rows
@@ -110,8 +113,27 @@ def test_few_clusters_have_cr2_and_its_degrees_of_freedom():
         assert other.std_error == pytest.approx(one.std_error, rel=0.05)
 
 
+def shares(survey, study, spec):
+    return estimate_shares(sample(survey, study, spec))
+
+
 def rows_of(survey, study, spec):
-    return check_rows(Check.MISSING_BOUNDS, survey_context(survey, study, spec))
+    matched = sample(survey, study, spec)
+    own = tuple(family_estimates(matched)) if matched.is_matched else ()
+    context = survey_context(survey, study, spec, estimates=own)
+    return check_rows(Check.MISSING_BOUNDS, context)
+
+
+def test_bounds_are_compared_with_the_gap_they_are_of(make_survey):
+    survey, study, spec = make_survey(1500, missing={"y": 0.002}, levels=2, slope=0.8)
+    survey.member[:] = np.random.default_rng(1).random(survey.n) < 0.2 + 0.15 * survey.codes["x"]
+    spec = replace(spec, matching=Matching(method="exact", on=("w",)))
+    (_, own), (_, headline) = (gap_of(of(survey, study, spec)) for of in (shares, estimate))
+    sure, wide = rows_of(survey, study, spec)
+    assert (sure.family, wide.family) == (Family.SHARES, Family.SHARES)
+    assert wide.reference == own.estimate
+    assert sure.lower <= wide.reference <= sure.upper
+    assert not sure.lower <= headline.estimate <= sure.upper
 
 
 def test_weights_are_made_on_everybody_whose_covariates_are_known(make_survey):
@@ -142,7 +164,7 @@ def test_a_gap_holds_where_no_filling_moves_it_by_the_smallest_that_matters(
 ):
     survey, study, spec = make_survey(1500, missing={"y": missing}, levels=2, gap=1.0)
     study = replace(study, smallest_gap=smallest_gap)
-    gap = gap_of(estimate(survey, study, spec))[1].estimate
+    gap = gap_of(shares(survey, study, spec))[1].estimate
     sure, wide = rows_of(survey, study, spec)
     assert (sure.verdict, sure.difference) == (None, None)
     assert wide.verdict is verdict

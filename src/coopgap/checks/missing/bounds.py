@@ -17,7 +17,7 @@ from coopgap.core.errors import NotEstimable
 from coopgap.core.estimate import SensitivityRow
 from coopgap.core.gap import Contrast, Interval, Margins, estimate_contrast, headline_contrasts
 from coopgap.core.tails import t_quantile
-from coopgap.core.vocabulary import Check, IntervalKind, Version
+from coopgap.core.vocabulary import Check, Family, IntervalKind, Version
 from coopgap.families.difference import INTERVAL_PROB
 from coopgap.families.plan import sample_for
 from coopgap.families.sample import Sample, are_few, count_clusters, require_matched
@@ -208,7 +208,8 @@ def bounds(context: Context) -> Iterator[SensitivityRow]:
     Two rows a threshold, and two for superiority of more than two levels: `bounds`, the
     identified set, and `bounds with sampling error`, Imbens and Manski's interval. People
     whose covariates are known are matched anew, whether or not they answered; the gap is
-    that of weighted shares. People who lack a covariate are left out and counted.
+    that of weighted shares, and so is the gap of those who answered that it is compared with.
+    People who lack a covariate are left out and counted.
     """
     survey, spec = context.survey, context.spec
     who = lacking(survey, spec)
@@ -225,7 +226,9 @@ def bounds(context: Context) -> Iterator[SensitivityRow]:
         by_contrast = sample_bounds(sample)
     except NotEstimable as error:
         raise NotAssessed(error.reason) from None
+    shares = next((one for one in context.estimates if one.family is Family.SHARES), None)
     base = context.row(
+        family=Family.SHARES,
         population=sample.population,
         interval_kind=IntervalKind.BOUNDS,
         n=sum(who.outcome),
@@ -239,7 +242,7 @@ def bounds(context: Context) -> Iterator[SensitivityRow]:
         low, high = imbens_manski(ends)
         row = replace(row, variant=Version.BOUNDS_WITH_ERROR, lower=low, upper=high)
         row = replace(row, interval_prob=INTERVAL_PROB)
-        first = context.headline.intervals.get(contrast)
+        first = None if shares is None else shares.intervals.get(contrast)
         if first is None:
             yield row
             continue
