@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from coopgap.bayes.criticism import Loo
 from coopgap.bayes.fit import Request, summarise
@@ -12,6 +13,7 @@ from coopgap.bayes.layout import Form, draw_names
 from coopgap.bayes.store import load_draws, save_draws
 from coopgap.checks.hierarchical import RegionContext, _stored, _Wanted
 from coopgap.checks.posterior import (
+    _outside,
     loo_rows,
     loo_variants,
     posterior_predictive,
@@ -20,7 +22,7 @@ from coopgap.checks.posterior import (
     prior_refits,
     refitted,
 )
-from coopgap.core.estimate import Keys
+from coopgap.core.estimate import Keys, SensitivityRow
 from coopgap.core.vocabulary import Quantity, Verdict
 
 from ..bayes.conftest import LEVELS, make_cells, make_draws
@@ -36,8 +38,8 @@ def request_():
 def make_fit(request, *, passed=True, up=0.0):
     draws = make_draws(request.cells, shape=(4, 100))
     draws = draws | {"beta": draws["beta"] + up}
-    stats = SamplerStats(energy=np.zeros((4, 100)), divergences=0, deepest=0)
-    fit = summarise(draws, stats, request, seconds=1.0, retried=False)
+    sampler = SamplerStats(energy=np.zeros((4, 100)), divergences=0, deepest=0)
+    fit = summarise(draws, sampler, request, seconds=1.0, retried=False)
     gate = (GateItem(name="divergences", value=0, bar=0, passed=passed),)
     return dataclasses.replace(fit, gate=gate)
 
@@ -165,7 +167,7 @@ def test_prior_and_predictive_rows(request_):
         "<=high",
     ]
     assert prior[0].lower == pytest.approx(-prior[5].upper)
-    shares = list(posterior_predictive(context_of(request_)))
+    *shares, last = posterior_predictive(context_of(request_))
     counts = request_.cells.counts
     for row in shares:
         cells = request_.cells
@@ -174,7 +176,26 @@ def test_prior_and_predictive_rows(request_):
         level = cells.levels.index(row.category)
         observed = counts[here, level].sum() / counts[here].sum()
         assert row.threshold == pytest.approx(observed)
-        assert (row.verdict is Verdict.HOLDS) == (row.lower <= observed <= row.upper)
+        assert row.verdict is None
+    n = sum(not row.lower <= row.threshold <= row.upper for row in shares)
+    assert (last.quantity, last.n, last.of) == ("share_outside", n, len(shares))
+    assert last.estimate == pytest.approx(n / len(shares))
+    # The intervals hold 95 percent of the answers drawn, or more, as counts are few.
+    assert 0 < last.reference <= 0.05
+
+
+@pytest.mark.parametrize(
+    ("n", "verdict"), [(0, "holds"), (2, "holds"), (3, "holds"), (7, "changes"), (60, "changes")]
+)
+def test_as_many_shares_outside_as_a_right_model_leaves_speak_against_nothing(n, verdict):
+    rng = np.random.default_rng(0)
+    beyond = np.column_stack([rng.random((60, 4_000)) < 0.05, np.arange(60) < n])
+    base = SensitivityRow(check="posterior_predictive", model="m", outcome="y", source="s.csv")
+    row = _outside(base, beyond)
+    assert row.verdict == verdict
+    assert (row.n, row.of) == (n, 60)
+    assert row.reference == pytest.approx(0.05, abs=0.002)
+    assert row.p_value == pytest.approx(stats.binom.sf(n - 1, 60, 0.05), abs=0.03)
 
 
 def test_observed_shares_are_shown_however_few(request_):
@@ -188,7 +209,7 @@ def test_observed_shares_are_shown_however_few(request_):
     shown = {
         row.category: row.threshold
         for row in posterior_predictive(context_of(few))
-        if row.group == f"region={cells.regions[region]}" and row.comparator == ""
+        if row.category and row.group == f"region={cells.regions[region]}" and row.comparator == ""
     }
     assert list(shown) == ["low", "mid", "high", "top"]
     assert shown["mid"] == pytest.approx(3 / 123)

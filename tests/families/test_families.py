@@ -24,7 +24,7 @@ from coopgap.matching.sample import MatchedSample
 from coopgap.regression.standardise import standardise
 from coopgap.study.spec import Matching
 
-from .conftest import even, make_sample, stratified_gap
+from .conftest import LEVELS, even, make_sample, stratified_gap, uneven
 
 GAP = np.array([0.0, 1.0, 0.0, -1.0])
 TWO = ("no", "yes")
@@ -233,6 +233,30 @@ def test_the_wild_score_row_sees_a_gap_where_there_is_one(gap):
     without = make_sample(make_rows(zones=0))
     row = wild_score_row(without, headline_estimate(without), LABELS, seed=1)
     assert (row.value, row.note) == (None, "the study declares no zone")
+
+
+def test_the_wild_score_row_of_ordered_answers_tests_the_declared_threshold():
+    rows = uneven(zones=20)
+    found = {}
+    for form in ("free", "shares", "proportional"):
+        sample = make_sample(rows, form=form)
+        for at in ("", ">=middle", ">=high"):
+            keys = dataclasses.replace(LABELS, levels=LEVELS, at=at)
+            found[form, at] = wild_score_row(sample, headline_estimate(sample), keys, seed=1)
+    for at, level in ((">=middle", 1), (">=high", 2)):
+        above = (rows.outcome >= level).astype(np.int64)
+        two = make_sample(dataclasses.replace(rows, outcome=above, levels=TWO))
+        asked = wild_score_row(two, headline_estimate(two), LABELS, seed=1)
+        for form in ("free", "shares"):
+            assert (found[form, at].value, found[form, at].category) == (asked.value, at)
+            assert found[form, at].note == asked.note
+    # Members differ at the first cut alone.
+    assert found["free", ">=middle"].value < 0.001 < 0.05 < found["free", ">=high"].value
+    # One odds ratio for all thresholds, or none of them declared.
+    common = {key: row for key, row in found.items() if "proportional" in key or "" in key}
+    assert len({row.value for row in common.values()}) == 1
+    assert all("one odds ratio over all thresholds" in row.note for row in common.values())
+    assert not any(row.category for row in common.values())
 
 
 @pytest.mark.parametrize("zones", [20, CR2_CLUSTERS + 50])

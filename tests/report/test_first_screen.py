@@ -156,6 +156,73 @@ def test_members_without_a_match_above_5_percent_are_said(screen, share, said):
     assert ("of members have no match" in text) is said
 
 
+def test_members_left_out_are_told_by_why(screen, build):
+    lost = diagnostic("members_without_comparison", 18, n=18, of=304)
+    complete = diagnostic("rows_complete", 884, n=393, of=884)
+    frames = build.frames(SOURCE, printed=False)
+    base = frames["diagnostics"]
+    told = [to_frame("diagnostics", [lost, complete])]
+    frames["diagnostics"] = pd.concat([*told, base], ignore_index=True)
+    meta = build.meta(is_example=False)
+    said = "of the members left out, 7 lack an answer that is needed and 18 have no match;"
+    for minimum, expected in ((0, True), (10, False)):
+        study = replace(build.study(), disclosure_minimum=minimum)
+        text = Content(make_results(frames, study, meta)).render("summary.md.j2")
+        assert (said in text) is expected
+    assert "left out" not in screen()
+
+
+def dropped(variable, n):
+    return diagnostic("dropped", n, about=f"{variable} missing")
+
+
+def test_people_without_a_covariate_are_counted_where_no_answer_is_missing(screen, build):
+    def word(*rows, checks=()):
+        answer = answer_of(build, diagnostics=rows, sensitivity=checks)
+        return lookat.grid(answer, [lookat.Topic.MISSING])[0].text
+
+    assert word() == "none"
+    assert word(dropped("age", 27.0), dropped("sex", 2.0)) == "29 left out"
+    assert word(dropped("age", 27.0), dropped("sex", None)) == "some left out"
+    none = judged("missing_bounds", "not_applicable")
+    assert word(dropped("age", 27.0), checks=[none]) == "27 left out"
+    assert word(dropped("age", 27.0), checks=[judged("missing_bounds", "holds")]) == "holds"
+
+
+def judged(check, verdict):
+    return SensitivityRow(
+        check=check, model="agree", outcome="agree", verdict=verdict, source=SOURCE
+    )
+
+
+def answer_of(build, **rows):
+    """The answer of one model with nothing but these rows in two of its tables."""
+    frames = build.frames(SOURCE, printed=False)
+    frames |= {name: to_frame(name, list(own)) for name, own in rows.items()}
+    results = make_results(frames, build.study(), build.meta(is_example=False))
+    return next(answer for answer in results.answers if answer.model == "agree")
+
+
+@pytest.mark.parametrize(
+    ("variant", "multiplicity", "word", "is_bad"),
+    [
+        ("holds", "holds", "holds", False),
+        ("undecided", "changes", "multiplicity", True),
+        ("changes", "changes", "changes", True),
+        ("changes", "holds", "changes", True),
+        (None, "changes", "multiplicity", True),
+        ("undecided", "not_applicable", "undecided", False),
+    ],
+)
+def test_variants_that_hold_do_not_change_for_a_p_value_adjusted(
+    build, variant, multiplicity, word, is_bad
+):
+    rows = [judged("multiplicity", multiplicity)]
+    rows += [judged("variant", variant)] if variant else []
+    found = lookat.grid(answer_of(build, sensitivity=rows), [lookat.Topic.VARIANTS])[0]
+    assert (found.text, found.is_bad) == (word, is_bad)
+
+
 def test_weights_and_zones_are_in_the_line_of_design(screen, build):
     zones = CoefficientRow(
         model="agree",

@@ -6,9 +6,11 @@ import re
 from html.parser import HTMLParser
 from itertools import pairwise
 
+import pandas as pd
 import pytest
 
 from coopgap.checks.registry import checks
+from coopgap.core.estimate import DiagnosticRow, to_frame
 from coopgap.core.vocabulary import Check
 from coopgap.report.data import make_results
 from coopgap.report.figures import draw
@@ -108,6 +110,26 @@ def test_pages_are_set_for_dark_screens_for_paper_and_for_telephones(page):
         "details-content",
     ):
         assert rule in page
+
+
+def test_the_wild_score_test_is_told_with_its_p_value_and_what_it_tests(build):
+    frames = build.frames()
+    common = {"diagnostic": "wild_score_p", "source": "survey.csv"}
+    rows = [
+        DiagnosticRow(model="agree", value=0.28, **common),
+        DiagnosticRow(model="ses", value=0.0419, category=">=B", **common),
+        DiagnosticRow(model="ses", value=0.07, **common),
+        DiagnosticRow(model="ses", note="the study declares no zone", **common),
+    ]
+    added = [frames["diagnostics"], to_frame("diagnostics", rows)]
+    frames["diagnostics"] = pd.concat(added, ignore_index=True)
+    results = make_results(frames, build.study(), build.meta())
+    text = " ".join(Content(results).render("methods.md.j2").split())
+    told = text.split("A wild score test of no gap stands beside them")[1].split(". ")[0]
+    assert told.endswith(
+        "): p 0.28 for Agrees, p 0.042 for Class (“B or higher”) and "
+        "p 0.070 for Class (one odds ratio over all thresholds)"
+    )
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from coopgap.bayes.layout import SdPrior, make_layout
 from coopgap.checks.compare import compared, shifted, unassessed
 from coopgap.checks.hierarchical import RegionContext, why_withheld
 from coopgap.checks.registry import Scope, Topic, check
-from coopgap.core.arrays import FloatArray
+from coopgap.core.arrays import BoolArray, FloatArray
 from coopgap.core.estimate import SensitivityRow
 from coopgap.core.gap import contrast_values, headline_contrasts
 from coopgap.core.vocabulary import Check, Comparator, Quantity, Verdict, Version
@@ -34,6 +34,7 @@ from coopgap.families.hierarchical import TAILS, posterior_interval
 
 SCALING_BAR: Final = 0.05
 SMALL_DIFFERENCE: Final = 4.0
+_LEVEL: Final = 0.05
 _SCALING_DRAWS: Final = 500
 """A chain: a rate needs fewer draws than an interval's ends."""
 
@@ -84,31 +85,55 @@ def posterior_predictive(context: RegionContext) -> Iterator[SensitivityRow]:
     """Observed shares by group, region and level beside those the posterior predicts.
 
     `threshold` is the observed share, `estimate` the predicted mean with its predictive interval.
-    Regions without people of a group are left out.
+    Regions without people of a group are left out. Some shares lie outside of any right model's
+    intervals: the verdict is of their number, in a last row `share_outside` with `n` of `of`.
+    `p_value` is how often as many lie outside in the surveys drawn, `reference` how many on
+    average; the model `changes` the shares where that is rarer than 5 %.
     """
     fit, request = context.fit, context.request
     if not fit.passed:
         return
     cells = request.cells
     predicted = predictive_shares(fit.draws, cells, request.form.link, request.seed)
+    variant = "answers drawn anew"
+    beyond = []
     for side, comparator in ((1, ""), (0, Comparator.COMPARISON)):
         for r, region in enumerate(cells.regions):
             total = int(predicted.observed[side, r].sum())
             for j, level in enumerate(cells.levels if total else ()):
                 drawn = predicted.drawn[:, side, r, j] / total
                 observed = int(predicted.observed[side, r, j]) / total
-                inside = np.quantile(drawn, TAILS[0]) <= observed <= np.quantile(drawn, TAILS[1])
+                every = np.append(drawn, observed)
+                low, high = np.quantile(drawn, TAILS)
+                beyond.append((every < low) | (every > high))
                 yield context.posterior(
                     drawn,
-                    variant="answers drawn anew",
+                    variant=variant,
                     comparator=comparator,
                     group=f"region={region}",
                     quantity=Quantity.SHARE,
                     category=level,
                     threshold=observed,
-                    verdict=Verdict.HOLDS if inside else Verdict.CHANGES,
                     note="threshold is the observed share",
                 )
+    yield _outside(context.row(variant=variant, quantity="share_outside"), np.array(beyond))
+
+
+def _outside(row: SensitivityRow, beyond: BoolArray) -> SensitivityRow:
+    """How many shares, shape (shares, S + 1), lie outside in S surveys drawn and, last, in ours."""
+    *drawn, n = beyond.sum(axis=0)
+    p_value = float(np.mean(np.array(drawn) >= n))
+    return replace(
+        row,
+        estimate=float(n) / len(beyond),
+        reference=float(np.mean(drawn)) / len(beyond),
+        p_value=p_value,
+        threshold=_LEVEL,
+        n=int(n),
+        of=len(beyond),
+        verdict=Verdict.CHANGES if p_value < _LEVEL else Verdict.HOLDS,
+        note="p-value: as many shares outside in surveys drawn from the posterior",
+    )
 
 
 @check(

@@ -11,6 +11,7 @@ import numpy as np
 from coopgap.core.errors import NotEstimable
 from coopgap.core.estimate import DiagnosticRow, Keys, finite
 from coopgap.core.vocabulary import Diagnostic, Kind, OddsTest
+from coopgap.families.cells import form_of
 from coopgap.families.estimate import Estimate
 from coopgap.families.sample import Sample, SampleCells, sample_cells
 from coopgap.regression.bootstrap import wild_score_test
@@ -136,17 +137,24 @@ def bootstrap_row(sample: Sample, keys: Keys, seed: int) -> DiagnosticRow:
 def wild_score_row(sample: Sample, matched: Estimate, keys: Keys, seed: int) -> DiagnosticRow:
     """No membership coefficient in the matched fit, tested by signs that clusters keep or change.
 
-    It holds its size with few clusters. `seed` is for signs drawn at random, where there are too
-    many patterns for all. Without a value, and with the reason, where there is no finite fit.
+    Of ordered answers the test is of the declared threshold, which `category` then names, in the
+    binary split there; with one odds ratio for all thresholds, or without a declared one, of that
+    one odds ratio. It holds its size with few clusters. `seed` is for signs drawn at random, where
+    there are too many patterns for all. Without a value, and with the reason, where there is no
+    finite fit.
     """
+    at = "" if form_of(sample) == "proportional" else keys.at
     row = DiagnosticRow(
         model=keys.model,
         diagnostic=Diagnostic.WILD_SCORE_P,
         family=matched.family,
         group=keys.group,
         population=matched.population,
+        category=at,
         source=keys.source,
     )
+    if at:
+        sample = replace(sample, rows=sample.rows.split(at.removeprefix(">=")))
     on = sample_cells(sample, sample.weight, matched=True)
     try:
         if on.cluster is None:
@@ -155,11 +163,7 @@ def wild_score_row(sample: Sample, matched: Estimate, keys: Keys, seed: int) -> 
     except NotEstimable as error:
         return replace(row, note=error.reason)
     ways = f"all {test.n_signs:,}" if test.enumerated else f"{test.n_signs:,} random"
-    return replace(
-        row,
-        value=test.p_value,
-        kind=Kind.P_VALUE,
-        note=(
-            f"p-value of no gap, scores of {test.n_clusters} zones with {ways} patterns of signs"
-        ),
-    )
+    ordered = len(sample.rows.levels) > 2
+    what = "of no gap" + (", one odds ratio over all thresholds" if ordered else "")
+    note = f"p-value {what}, scores of {test.n_clusters} zones with {ways} patterns of signs"
+    return replace(row, value=test.p_value, kind=Kind.P_VALUE, note=note)

@@ -14,7 +14,7 @@ from coopgap.checks.registry import Topic, on_page
 from coopgap.core.estimate import BalanceRow, SensitivityRow
 from coopgap.core.vocabulary import Check, Diagnostic, Family, OddsTest, Status, Verdict
 from coopgap.report.data import Answer, Results
-from coopgap.report.words import number
+from coopgap.report.words import count, number
 
 BALANCED: Final = 0.1
 """Largest absolute standardised difference of a covariate that counts as balanced."""
@@ -158,16 +158,32 @@ def _odds(answer: Answer, topic: Topic) -> Word:
 
 
 def _judged(answer: Answer, topic: Topic) -> Word:
-    verdict = worst(answer.check(*on_page(topic)))
+    return _word(topic, worst(answer.check(*on_page(topic))))
+
+
+def _word(topic: Topic, verdict: Verdict | None) -> Word:
     if verdict is None:
         return Word(topic=topic, text=NONE)
     return Word(topic=topic, text=_SHORT.get(verdict, str(verdict)), is_bad=verdict in _BAD)
 
 
 def _missing(answer: Answer, topic: Topic) -> Word:
+    """The verdict on missing outcomes; without one, how many people were left out."""
     rows = answer.check(*on_page(topic))
-    told = any(row.verdict in _WORST for row in rows)
-    return _judged(answer, topic) if told else Word(topic=topic, text="none")
+    if any(row.verdict in _WORST for row in rows):
+        return _judged(answer, topic)
+    lost = [row.value for row in answer.diagnostics if row.diagnostic == Diagnostic.DROPPED]
+    n = "some" if None in lost else count(sum(filter(None, lost)))
+    return Word(topic=topic, text=f"{n} left out" if lost else "none")
+
+
+def _variants(answer: Answer, topic: Topic) -> Word:
+    """The verdict on the gap; where it stands, whether its p-value does beside the others."""
+    checks = [check for check in on_page(topic) if check != Check.MULTIPLICITY]
+    verdict = worst(answer.check(*checks))
+    if verdict not in _BAD and worst(answer.check(Check.MULTIPLICITY)) in _BAD:
+        return Word(topic=topic, text="multiplicity", is_bad=True)
+    return _word(topic, verdict)
 
 
 def _unmeasured(answer: Answer, topic: Topic) -> Word:
@@ -198,7 +214,7 @@ _WORDS: Final[dict[Topic, Callable[[Answer, Topic], Word]]] = {
     Topic.PHONE: _judged,
     Topic.MISSING: _missing,
     Topic.UNMEASURED: _unmeasured,
-    Topic.VARIANTS: _judged,
+    Topic.VARIANTS: _variants,
     Topic.REGIONS: _regions,
 }
 

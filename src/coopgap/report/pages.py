@@ -137,11 +137,6 @@ def largest(rows: Iterable[Any]) -> list[Any]:
     return sorted(told, key=lambda row: -abs(row.estimate))
 
 
-def outside(rows: Iterable[Any]) -> list[Any]:
-    """Rows whose interval does not hold what was observed."""
-    return [row for row in rows if not row.lower <= row.threshold <= row.upper]
-
-
 _BLANKS = re.compile(r"\n{3,}")
 _STACKED = 4
 """Columns from which a table is set as one card a row on a narrow screen."""
@@ -175,7 +170,6 @@ _FUNCTIONS: Final[dict[str, Callable[..., Any]]] = {
     "at_first": lambda answer, rows: [row for row in rows if answer.is_first(row)],
     "head": lambda rows: next(iter(rows), None),
     "largest": largest,
-    "outside": outside,
     "show": show,
 }
 """What templates call, whatever the run."""

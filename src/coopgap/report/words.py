@@ -237,7 +237,7 @@ _SCALES: Final[dict[Callable[[float | None], str], tuple[str, ...]]] = {
         *("share_same_sign", "share_significant", "share_off", "least_share_off"),
         *("members_lost_share", "unmatched_share", "agreement_share", "phone_superiority"),
         *("prob_above_zero", "prob_above_smallest", "type_s", "fmi", "r2_membership", "r2_outcome"),
-        *("robustness_value", "phone_weight", "discount_probability"),
+        *("robustness_value", "phone_weight", "discount_probability", "share_outside"),
     ),
     ratio: (
         *("risk_ratio", "odds_ratio", "cumulative_odds_ratio", "e_value", "odds_multiple", "smd"),

@@ -155,6 +155,12 @@ class ModelRows:
         counts = np.bincount(slot if keep is None else slot[keep], minlength=2 * n_levels)
         return counts.reshape(2, n_levels).astype(np.int64)
 
+    def split(self, level: str) -> ModelRows:
+        """The same people with two answers: below a level, and that level or higher."""
+        above = self.outcome >= self.levels.index(level)
+        levels = (f"below {level}", f">={level}")
+        return replace(self, outcome=above.astype(np.int64), levels=levels)
+
     def take(self, keep: BoolArray | IntArray) -> ModelRows:
         """Rows where `keep`, shape (n,), is true, or at those positions; `dropped` stays."""
         return replace(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -120,14 +120,7 @@ def make_scheme(
 def rows_for(survey: Survey, study: Study, one: Specification) -> ModelRows:
     """Complete rows of a specification, the outcome cut in two where it is."""
     rows = complete_rows(survey, study, one.spec, one.mode)
-    if not one.at:
-        return rows
-    at = rows.levels.index(one.at)
-    return replace(
-        rows,
-        outcome=(rows.outcome >= at).astype(np.int64),
-        levels=(f"below {one.at}", f">={one.at}"),
-    )
+    return rows.split(one.at) if one.at else rows
 
 
 def fit_specifications(

@@ -234,11 +234,12 @@ _FARTHEST = 16
 def predictive(answer: Answer) -> Drawing | None:
     """Observed shares (hollow) on the posterior's intervals: those that lie farthest from it."""
     results = answer.results
-    told = answer.check(Check.POSTERIOR_PREDICTIVE)
+    rows = answer.check(Check.POSTERIOR_PREDICTIVE)
+    told = [row for row in rows if row.quantity == Quantity.SHARE]
     far = sorted(told, key=lambda row: -abs((row.threshold or 0.0) - (row.estimate or 0.0)))
-    rows = [row for row in told if row in far[:_FARTHEST]]
+    shown = [row for row in told if row in far[:_FARTHEST]]
     lines: list[Line] = []
-    for comparator, found in by(rows, "comparator").items():
+    for comparator, found in by(shown, "comparator").items():
         who = comparator_words(comparator, results.members, results.others)
         for group, mine in by(found, "group").items():
             place = results.group(group)
@@ -255,7 +256,8 @@ def predictive(answer: Answer) -> Drawing | None:
 
 
 def _predicted(answer: Answer, row: SensitivityRow) -> Line:
-    out = row.verdict == Verdict.CHANGES
+    known = [end for end in (row.lower, row.threshold, row.upper) if end is not None]
+    out = known != sorted(known)
     return _line(
         row,
         category_words(row.category, answer.levels),
