@@ -131,7 +131,7 @@ def test_a_confounder_that_changes_a_gap_is_said_with_the_gap_it_changes(screen)
         source=SOURCE,
     )
     text = screen(row, keep=False)
-    assert "would change the linear gap before matching for Agrees" in text
+    assert "would change the unmatched linear gap for Agrees" in text
     assert "one to three times as strong as a measured covariate" in text
 
 

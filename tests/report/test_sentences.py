@@ -79,13 +79,13 @@ def test_benchmarks_say_from_which_gap_they_start_and_when_it_counts_as_changed(
     study, check = replace(build.study(), smallest_gap=0.06), Check.ROBUSTNESS_VALUE
     text = said(told(*robustness(0.0, "changes"), study=study), check)
     assert "account for the linear gap, whose interval includes zero already." in text
-    moved = "moves the linear gap before matching, −0.9 (−5.9, 4.1), by over 3.0"
+    moved = "moves the unmatched linear gap, −0.9 (−5.9, 4.1), by over 3.0"
     assert f"One as strong as Region or 3 times as strong as Sex {moved}." in text
     wide = said(told(*robustness(0.0, "changes"), study=replace(study, smallest_gap=0.2)), check)
     assert "by over 10.0 or across zero." in wide
     quiet = said(told(*robustness(0.03, "holds"), study=study), check)
     assert "; 3.0 % to bring zero into its interval." in quiet
-    assert f"None up to three times as strong as a covariate {moved}." in quiet
+    assert f"None up to three times a covariate's strength {moved}." in quiet
 
 
 @pytest.mark.parametrize("gamma", [1.4, 1.0])
