@@ -22,7 +22,7 @@ from coopgap.printed.rows import PrintedResult
 from coopgap.study.spec import Design
 from coopgap.survey.records import ModelRows, dropped_meta, people_meta
 
-_PACKAGES = ("numpy", "scipy", "pandas", "statsmodels", "nutpie", "numba", "arviz")
+_PACKAGES = ("numpy", "scipy", "pandas", "statsmodels", "linearmodels", "nutpie", "numba", "arviz")
 
 
 def run_meta(
