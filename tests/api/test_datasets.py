@@ -119,3 +119,4 @@ def test_a_draft_of_a_study(tmp_path):
     write_example(make_example().data, path)
     assert str(path.resolve()) in cg.describe(path)
     assert cg.describe(str(path)) == cg.describe(path)
+    assert 'encoding = "latin-1"' in cg.describe(path, encoding="latin-1")

@@ -315,7 +315,7 @@ class TestCommand:
         path.write_text("ñ,b\n" + "1,x\n2,y\n" * 10, encoding="latin-1")
         assert run("describe", [str(path), "--encoding", "latin-1"]) == 0
         toml = tomllib.loads(capsys.readouterr().out)
-        assert toml["survey"] == str(path)
+        assert (toml["survey"], toml["encoding"]) == (str(path), "latin-1")
         assert set(toml["variables"]) == {"n", "b"}
 
     def test_unreadable_input_is_one_line_and_exit_2(self, tmp_path, capsys):

@@ -238,5 +238,5 @@ def describe(data: str | Path | Columns, *, encoding: str | None = None) -> str:
     """
     if isinstance(data, str | Path):
         path = Path(data)
-        return draft_study(read_table(path, None, encoding), str(path.resolve()))
+        return draft_study(read_table(path, None, encoding), str(path.resolve()), encoding)
     return draft_study(from_dataframe(data), "survey.csv")

@@ -130,7 +130,7 @@ def describe(args: argparse.Namespace) -> int:
     from coopgap.survey.read import read_table
 
     raw = read_table(args.file, None, args.encoding)
-    _print_utf8(draft_study(raw, str(args.file.resolve())))
+    _print_utf8(draft_study(raw, str(args.file.resolve()), args.encoding))
     return 0
 
 
