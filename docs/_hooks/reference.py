@@ -9,7 +9,6 @@ import re
 import textwrap
 import tomllib
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -176,8 +175,7 @@ def checks_in_full() -> str:
     makers: dict[str, list[Any]] = {}
     for scope in Scope:
         for part in parts(scope, "full"):
-            name = part.check if hasattr(part, "check") else part.name
-            makers.setdefault(name, []).append(part.make)
+            makers.setdefault(part.name, []).append(part.make)
     return "\n\n".join(_check(name, makers.get(name, [])) for name in checks())
 
 
@@ -185,18 +183,11 @@ def _check(name: str, makers: list[Any]) -> str:
     entry = checks()[name]
     run = " ".join(filter(None, (COSTS[entry.cost], SCOPES[entry.scope])))
     lines = [f"## {entry.title} {{#{name}}}", "", f"`{name}`: *{entry.question}* {run}", ""]
-    lines += ["``` text", *textwrap.wrap(formulas()[name], 80), "```", ""]
+    lines += ["``` text", *textwrap.wrap(entry.formula, 80), "```", ""]
     for make in makers:
         lines += [*_sections(inspect.cleandoc(make.__doc__ or "")), ""]
     cited = [f"- {one.text}" for one in references().values() if _is_for(one, name)]
     return "\n".join([*lines, *(["**Source**", "", *cited] if cited else [])]).rstrip()
-
-
-@cache
-def formulas() -> dict[str, str]:
-    """The formula of each check."""
-    path = Path(__file__).parent / "formulas.toml"
-    return tomllib.loads(path.read_text(encoding="utf-8"))
 
 
 def _is_for(one: Reference, check: str) -> bool:

@@ -66,7 +66,8 @@ def test_the_checks_are_the_registered_ones(page):
     for one in checks().values():
         assert f"## {one.title} {{#{one.name}}}" in text
         assert one.question in text
-    assert {*checks()} == {*sys.modules["reference"].formulas()}
+        assert one.formula
+        assert one.formula.split()[0] in text
 
 
 def test_the_digests_of_a_run_are_named(page):

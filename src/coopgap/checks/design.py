@@ -114,6 +114,10 @@ SCENARIOS: Final = (1.0, 1.5, 2.0, 3.0)
     Check.DESIGN_EFFECT,
     title="Design effect",
     question="How much do zones widen the interval, and what if they did more?",
+    formula=(
+        "deff = V_clustered(Δ)/V_independent(Δ), the same weights in both; Δ ± "
+        "z·√(k·V_independent), k = 1, 1.5, 2, 3"
+    ),
     cost="full",
     place=(150, 80),
 )
@@ -179,6 +183,10 @@ class _Design(NamedTuple):
     Check.DESIGN_ANALYSIS,
     title="Design analysis",
     question="What gap could this design have found, and what would it make of a smaller one?",
+    formula=(
+        "least Δ with power F(−a) + F(−b) = 0.8; type S = F(−b)/power; type M = E|Δ̂| given "
+        "significance, over |Δ|; a, b = t ∓ |Δ|/SE"
+    ),
     needs=(Context.estimated,),
     place=(60, 90),
 )

@@ -45,6 +45,9 @@ def e_value_limit(lower: float, upper: float) -> float:
     Check.E_VALUE,
     title="E-values",
     question="How strong would an unmeasured confounder have to be, as a risk ratio?",
+    formula=(
+        "E = RR + √(RR·(RR − 1)), RR > 1 of the rarer coding; of the limit nearer to 1 likewise"
+    ),
     topic=Topic.UNMEASURED,
     needs=(Context.estimated,),
     place=(80, 1),

@@ -38,6 +38,10 @@ def adjusted(p_values: Sequence[float], method: str) -> FloatArray:
     Check.MULTIPLICITY,
     title="Multiplicity",
     question="Do the headline gaps stand if they are tested together?",
+    formula=(
+        "Holm: max over i ≤ j of min(1, (m − i + 1)·p_(i)); Benjamini and Hochberg: min over "
+        "i ≥ j of m·p_(i)/i"
+    ),
     scope=Scope.GAPS,
     place=(400, 100),
 )

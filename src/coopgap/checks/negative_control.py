@@ -41,6 +41,7 @@ _NETTED: Final = (
     Check.NEGATIVE_CONTROL,
     title="Negative control",
     question="Is there a gap where none has a reason, and what is left of the gap without it?",
+    formula="Δ − ρ·Δ_control, ρ from 0 to 1, V from the joint covariance of both",
     topic=Topic.UNMEASURED,
     scope=Scope.MODELS,
     place=(200, 4),

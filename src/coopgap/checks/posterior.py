@@ -54,6 +54,7 @@ _SHIFT_SDS: Final = (0.25, 0.5, 1.0)
     Check.PRIOR_PREDICTIVE,
     title="Prior predictive check",
     question="What gaps do the priors allow before an answer is seen?",
+    formula="Δ under draws of the prior alone",
     topic=Topic.REGIONS,
     scope=Scope.FIT,
     place=(210, 1),
@@ -77,6 +78,10 @@ def prior_predictive(context: RegionContext) -> Iterator[SensitivityRow]:
     Check.POSTERIOR_PREDICTIVE,
     title="Posterior predictive check",
     question="Does the model give back the shares observed in each region?",
+    formula=(
+        "share of y_rep at each level, group and region beside the observed one; p = Pr(as "
+        "many shares of a y_rep outside the 95 % intervals)"
+    ),
     topic=Topic.REGIONS,
     scope=Scope.FIT,
     place=(220, 2),
@@ -140,6 +145,10 @@ def _outside(row: SensitivityRow, beyond: BoolArray) -> SensitivityRow:
     Check.POWER_SCALING,
     title="Power-scaling sensitivity",
     question="How fast does the gap move if priors or answers count a little more?",
+    formula=(
+        "how fast the posterior of Δ moves (cumulative Jensen-Shannon distance a log₂ α) "
+        "under prior^α · likelihood, and under prior · likelihood^α; above .05 it has a say"
+    ),
     scope=Scope.FIT,
     place=(230, 70),
 )
@@ -209,6 +218,7 @@ def prior_refits(request: Request) -> list[Refit]:
     Check.PRIOR_REFIT,
     title="Other priors",
     question="What is the gap by region under other priors?",
+    formula="E[Δ] under each other prior less E[Δ]",
     cost="full",
     scope=Scope.REFIT,
     place=(310, 60),
@@ -279,6 +289,10 @@ def loo_variants(request: Request) -> dict[str, Request]:
     Check.LOO,
     title="Leave-one-out comparison",
     question="How well is a new answer predicted, and what is lost without each part of the model?",
+    formula=(
+        "elpd = Σ log p(y_i | y_−i) by Pareto-smoothed importance sampling; difference of two "
+        "models with its SE"
+    ),
     topic=Topic.REGIONS,
     cost="full",
     scope=Scope.REFIT,

@@ -78,8 +78,9 @@ class Part:
     name
         As in `check` of sensitivity.csv, and the name of its template; empty for a function that
         makes diagnostics alone.
-    title, question
-        A heading, and what it asks in a sentence; of the first function of a check alone.
+    title, question, formula
+        A heading, what it asks in a sentence, and what it computes in a line, with Δ for a gap, SE
+        for its standard error and t for a quantile; of the first function of a check alone.
     topic
         Where the report shows it; None where it has a place of its own.
     cost
@@ -100,6 +101,7 @@ class Part:
     make: Callable[..., Iterable[Answer]]
     title: str = ""
     question: str = ""
+    formula: str = ""
     topic: Topic | None = Topic.VARIANTS
     cost: Cost = "quick"
     scope: Scope = Scope.MODEL

@@ -284,6 +284,10 @@ _LIKE: Final = (
     Check.ROBUSTNESS_VALUE,
     title="Robustness values",
     question="How much variance would an unmeasured confounder have to explain?",
+    formula=(
+        "RV = ½(√(f⁴ + 4f²) − f²), f = |t|/√df; a confounder leaves Δ ± SE·√(df·R²_Y·R²_M/(1 "
+        "− R²_M))"
+    ),
     topic=Topic.UNMEASURED,
     place=(100, 3),
 )

@@ -329,6 +329,10 @@ type _Bound = Callable[[float], float]
     Check.ROSENBAUM,
     title="Rosenbaum bounds",
     question="How large a hidden bias within matched sets does the association survive?",
+    formula=(
+        "max p over biases u ∈ [0, 1] with odds of membership within a set between 1/Γ and Γ; "
+        "the Γ at which p = α"
+    ),
     topic=Topic.UNMEASURED,
     place=(90, 2),
 )

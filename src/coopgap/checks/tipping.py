@@ -142,6 +142,10 @@ class Course:
     Check.TIPPING_POINT,
     title="Tipping point",
     question="How many in-person answers would have to be off before the conclusion moves?",
+    formula=(
+        "logit p* = logit p + log m in every cell of the comparison group; the m at which the "
+        "interval of Δ(m) reaches 0, or Δ(m) = Δ/2"
+    ),
     topic=Topic.UNMEASURED,
     needs=(Context.estimated,),
     place=(50, 5),

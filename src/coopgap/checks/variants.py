@@ -51,6 +51,10 @@ _OTHERS: Final = {
     Check.VARIANT,
     title="Variants",
     question="What is the gap under each declared variant, and by other families?",
+    formula=(
+        "D = Δ_variant − Δ_headline on the people that both have, V(D) from their joint "
+        "influence values; `changes` if 0 ∉ D ± t·SE(D) and |D| > smallest_gap/2"
+    ),
     of_model=True,
     place=(10, 10),
 )
@@ -186,6 +190,10 @@ _QUICK = 5_000
     Check.MATCHING_TIES,
     title="Ties in matching broken otherwise",
     question="How much does the gap rest on who of equally near people was taken?",
+    formula=(
+        "Δ_k for the keys k = 1 … 20 of the hash that breaks ties: median, least, most and "
+        "standard deviation of Δ_k"
+    ),
     of_model=True,
     place=(20, 20),
 )

@@ -198,6 +198,10 @@ def imbens_manski(bounds: Bounds, prob: float = INTERVAL_PROB) -> tuple[float, f
     Check.MISSING_BOUNDS,
     title="Missing answers: worst-case bounds",
     question="How far could the answers that are missing move the gap at most?",
+    formula=(
+        "[Δ of weighted shares with missing members lowest and missing comparison people "
+        "highest, the reverse], and ± c·SE with Imbens and Manski's c"
+    ),
     topic=Topic.MISSING,
     of_model=True,
     place=(70, 1),

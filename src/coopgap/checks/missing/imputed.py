@@ -53,6 +53,10 @@ _WHO = {True: "members", False: "comparison people"}
     Check.MISSING_IMPUTATION,
     title="Missing answers: multiple imputation",
     question="What is the gap with missing answers imputed, and imputed answers shifted?",
+    formula=(
+        "Q̄ = ΣQ_i/m, T = W̄ + (1 + 1/m)B, Barnard and Rubin's degrees of freedom; shifted: "
+        "logit p + δ"
+    ),
     topic=Topic.MISSING,
     cost="full",
     of_model=True,

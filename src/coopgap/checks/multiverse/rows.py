@@ -90,6 +90,10 @@ def joint_p_values(observed: Joint, shuffled: Joint) -> Joint:
     Check.MULTIVERSE,
     title="Multiverse",
     question="What do all combinations of the declared choices say together?",
+    formula=(
+        "median, share on one side and share significant of Δ_s over all specifications s; p "
+        "= (1 + #{shuffles as extreme})/(1 + 199)"
+    ),
     cost="full",
     of_model=True,
     place=(180, 30),

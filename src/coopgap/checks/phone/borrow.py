@@ -57,6 +57,7 @@ _PRIOR_NOTE = (
     Check.PHONE_POWER_PRIOR,
     title="Power prior",
     question="What is the gap if a phone interview counts as part of one in person?",
+    formula="π(p | a) ∝ N(p; phone, v)ᵃ, normalised at each a; a ~ U(0, 1), in person N(·; p, s²)",
     cost="full",
     place=(120, 5),
 )
@@ -102,6 +103,10 @@ def _curve(at: Measured, weighed: Discount, row: SensitivityRow) -> Iterator[Sen
     Check.PHONE_ROBUST_MIXTURE,
     title="Robust mixture prior",
     question="What is the gap if the phone answers count only as far as they agree?",
+    formula=(
+        "π(p) = w·N(p; phone, v) + (1 − w)·vague; posterior w ∝ w · marginal likelihood of "
+        "those in person"
+    ),
     cost="full",
     place=(121, 7),
 )

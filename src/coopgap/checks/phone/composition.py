@@ -46,6 +46,10 @@ _FEW = f"No interval: fewer than {FEW_CLUSTERS} zones."
     Check.PHONE_COMPOSITION,
     title="Who was reached by phone",
     question="Who was reached by phone, and can they be weighted to stand for those in person?",
+    formula=(
+        "F = d′V₀⁻d / Σλ on (Σλ)²/Σλ² degrees of freedom, λ the eigenvalues of V₀⁻V; d the "
+        "differences of shares"
+    ),
     topic=None,
     place=(30, 0),
 )

@@ -64,6 +64,10 @@ _WORDS = {
     Check.PHONE_EQUIVALENCE,
     title="Phone against in-person answers",
     question="Do people called answer like those asked in person, within the declared margin?",
+    formula=(
+        "two one-sided tests: equivalent if the 90 % interval of p_phone − p_in person lies "
+        "within ± margin"
+    ),
     place=(31, 1),
 )
 def equivalence(context: Context) -> Iterator[SensitivityRow]:

@@ -48,6 +48,7 @@ _JOINS = "The phone people added to the in-person comparison group."
     Check.PHONE_REPLACES,
     title="Phone interviews replace those in person",
     question="What is the gap with the people called in the comparison group's place?",
+    formula="Δ = p_members − p_phone, with the people called balanced to the members",
     place=(32, 6),
 )
 def replaces(context: Context) -> Iterator[SensitivityRow]:
@@ -59,6 +60,7 @@ def replaces(context: Context) -> Iterator[SensitivityRow]:
     Check.PHONE_JOINS,
     title="Phone interviews join those in person",
     question="What is the gap with the people called added to the comparison group?",
+    formula="Δ = p_members − p_both modes, balanced to the members",
     place=(33, 2),
 )
 def joins(context: Context) -> Iterator[SensitivityRow]:
@@ -156,6 +158,7 @@ def joined_sample(sample: Sample, phone: PhoneStudy) -> Joined:
     Check.PHONE_JOINS_MODE,
     title="Phone interviews added, with a mode term",
     question="What is the gap with the people called added, and a term for how they were asked?",
+    formula="P(Y ≥ j) = F(x′b + β_j M + γ_(j) phone − θ_j), standardised with phone = 0",
     place=(34, 3),
 )
 def joins_with_mode(context: Context) -> Iterator[SensitivityRow]:

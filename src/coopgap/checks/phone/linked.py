@@ -126,6 +126,10 @@ def asked_twice(survey: Survey, outcome: str) -> Pairs:
     Check.PHONE_LINKED,
     title="People asked in both modes",
     question="Do people who were asked in both modes answer alike?",
+    formula=(
+        "κ = (p_o − p_e)/(1 − p_e), weighted by distance of levels; (b − c)/√(b + c); χ² = "
+        "d′S⁻d of the differences of the two margins"
+    ),
     needs=(),
     place=(35, 4),
 )

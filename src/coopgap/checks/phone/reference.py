@@ -58,6 +58,10 @@ class Reference:
     Check.PHONE_SUBSAMPLE_REFERENCE,
     title="Phone interviews against in-person subsamples",
     question="Would as few in-person interviews differ by chance as much as those by phone?",
+    formula=(
+        "the range of p_sub − p_in person over 1,000 subsamples with as many people a zone as "
+        "were called, beside p_phone − p_in person"
+    ),
     cost="full",
     place=(110, 8),
 )
