@@ -15,7 +15,7 @@ import numpy as np
 from coopgap.core.errors import SurveyError
 from coopgap.study.values import normalise
 from coopgap.survey.codebook import in_several_regions
-from coopgap.survey.hints import Guesses, guess, sides
+from coopgap.survey.hints import Guesses, guess, scale_order, sides
 from coopgap.survey.profile import (
     FEWEST_EACH,
     NO,
@@ -36,26 +36,6 @@ _LONGEST = 200
 _LONGEST_NAME = 80
 _BANDS = 5
 _PEOPLE_A_CELL = 10
-
-_MOST: Final = re.compile(
-    r"a$|a lot\b|a great deal|very (satisf|happy|good|well|safe|trustworth)|always|most people can"
-    r"|(much )?(higher|better)\b|(strongly|completely|fully|totally) (agree|satisf|trust)"
-    r"|agree (strongly|completely)|muy (satisf|buen|feli|de acuerdo|confiable)|much[oa]\b|mejor\b"
-    r"|(totalmente|completamente) (de acuerdo|satisf)|siempre|tres (satisf|bon|d.accord)"
-    r"|tout a fait|beaucoup|toujours|muito (satisf|bo[am]|feliz)|concordo (total|muito|plena)"
-    r"|melhor\b|sempre|agree$|de acuerdo$|excel+ente?\b|good$|extremely (satisf|happy|good|likely)"
-    r"|very (high|likely|often|important)|((greatly|much) )?(increased|improved)\b"
-)
-_LEAST: Final = re.compile(
-    r"not? at all|none\b|nothing|not very|never|very (dissatisf|unhappy|bad|untrust|unsafe)"
-    r"|(strongly|completely|totally) (disagree|dissatisf)|disagree (strongly|completely)"
-    r"|(much )?(lower|worse)\b|nada\b|ningun|nunca|muy (insatisf|mal|infeli|en desacuerdo|poco)"
-    r"|(totalmente|completamente) (en desacuerdo|insatisf)|peor\b|pas du tout|jamais"
-    r"|tres (insatisf|mauvais)|muito (insatisf|ruim)|discordo (total|muito|plena)|pior\b"
-    r"|disagree$|en desacuerdo$|terrible|(poor|bad)$|extremely (dissatisf|unhappy|bad|unlikely)"
-    r"|very (poor|low|unlikely|rarely)|((greatly|much) )?(decreased|declined|worsened)\b"
-)
-"""Answers that stand at the upper or the lower end of a scale."""
 
 
 def quote(text: str) -> str:
@@ -375,7 +355,7 @@ def _coded(item: Profile, *, outcome: bool) -> list[str]:
     elif (item.numeric or outcome) and len(levels) > 2:
         kind, meaning = "ordinal", "or nominal"
     if outcome or kind == "ordinal":
-        order = _order([*words.values()], any if outcome else all)
+        order = scale_order([*words.values()], any if outcome else all)
     if order < 0:
         levels = dict(reversed(levels.items()))
     if kind == "ordinal":
@@ -401,18 +381,6 @@ def _notes(item: Profile) -> list[str]:
             f"{_EDIT}: {item.unshown:,} answers are texts that few people gave and are not shown"
         )
     return lines
-
-
-def _order(words: Sequence[str], needed: Callable[[Iterable[object]], bool]) -> int:
-    """-1 where the first answer is the most, 1 where the last is, 0 where their words do not tell.
-
-    By `any` or `all` of the two ends; 1 and 2 without labels are yes and no.
-    """
-    if [*words] == ["1", "2"]:
-        return -1
-    first, last = words[0], words[-1]
-    falls = needed((_MOST.match(first), _LEAST.match(last)))
-    return needed((_LEAST.match(first), _MOST.match(last))) - falls
 
 
 def _missing_lines(item: Profile, *, firm: bool) -> list[str]:

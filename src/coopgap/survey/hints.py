@@ -352,3 +352,36 @@ def _replicates(profiles: Iterable[Profile]) -> tuple[str, ...]:
             found.setdefault(stem[1], []).append(item.column)
     longest = max(found.values(), key=len, default=[])
     return tuple(longest) if len(longest) >= _FEWEST_REPLICATES else ()
+
+
+_UPPER_END: Final = re.compile(
+    r"a$|a lot\b|a great deal|very (satisf|happy|good|well|safe|trustworth)|always|most people can"
+    r"|(much )?(higher|better)\b|(strongly|completely|fully|totally) (agree|satisf|trust)"
+    r"|agree (strongly|completely)|muy (satisf|buen|feli|de acuerdo|confiable)|much[oa]\b|mejor\b"
+    r"|(totalmente|completamente) (de acuerdo|satisf)|siempre|tres (satisf|bon|d.accord)"
+    r"|tout a fait|beaucoup|toujours|muito (satisf|bo[am]|feliz)|concordo (total|muito|plena)"
+    r"|melhor\b|sempre|agree$|de acuerdo$|excel+ente?\b|good$|extremely (satisf|happy|good|likely)"
+    r"|very (high|likely|often|important)|((greatly|much) )?(increased|improved)\b"
+)
+_LOWER_END: Final = re.compile(
+    r"not? at all|none\b|nothing|not very|never|very (dissatisf|unhappy|bad|untrust|unsafe)"
+    r"|(strongly|completely|totally) (disagree|dissatisf)|disagree (strongly|completely)"
+    r"|(much )?(lower|worse)\b|nada\b|ningun|nunca|muy (insatisf|mal|infeli|en desacuerdo|poco)"
+    r"|(totalmente|completamente) (en desacuerdo|insatisf)|peor\b|pas du tout|jamais"
+    r"|tres (insatisf|mauvais)|muito (insatisf|ruim)|discordo (total|muito|plena)|pior\b"
+    r"|disagree$|en desacuerdo$|terrible|(poor|bad)$|extremely (dissatisf|unhappy|bad|unlikely)"
+    r"|very (poor|low|unlikely|rarely)|((greatly|much) )?(decreased|declined|worsened)\b"
+)
+"""Answers that stand at the upper or the lower end of a scale."""
+
+
+def scale_order(words: Sequence[str], needed: Callable[[Iterable[object]], bool]) -> int:
+    """-1 where the first answer is the most, 1 where the last is, 0 where their words do not tell.
+
+    By `any` or `all` of the two ends; 1 and 2 without labels are yes and no.
+    """
+    if [*words] == ["1", "2"]:
+        return -1
+    first, last = words[0], words[-1]
+    falls = needed((_UPPER_END.match(first), _LOWER_END.match(last)))
+    return needed((_LOWER_END.match(first), _UPPER_END.match(last))) - falls
