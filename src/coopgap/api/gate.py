@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
-from coopgap.bayes.gate import GateItem, SamplerStats, check
+from coopgap.bayes.gate import GateItem, SamplerStats, check, passes
 from coopgap.core.arrays import FloatArray
 from coopgap.core.errors import InputError, NotEstimable
 from coopgap.core.vocabulary import Status
@@ -50,7 +50,7 @@ class Gate:
         >>> h.gate.passed
         False
         """
-        return bool(self.items) and all(item.passed for item in self.items)
+        return passes(self.items)
 
     def to_frame(self) -> pd.DataFrame:
         """Columns name, value, bar, passed and note.

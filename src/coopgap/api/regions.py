@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -25,8 +25,7 @@ from coopgap.api.gaps import Gap
 from coopgap.api.gate import REPORTED, Gate, sampler_stats
 from coopgap.bayes.cells import hierarchical_cells
 from coopgap.bayes.fit import HierarchicalFit, Request, fit_hierarchical, reported, summarise
-from coopgap.bayes.layout import Form, Priors, draw_names
-from coopgap.bayes.store import StoredDraws
+from coopgap.bayes.layout import Form, Priors
 from coopgap.core.errors import InputError
 from coopgap.core.estimate import Keys, to_frame
 from coopgap.core.executor import cores
@@ -37,8 +36,6 @@ from coopgap.survey.raw import Columns
 
 if TYPE_CHECKING:
     import xarray as xr
-
-_DRAWS: Final = 2000
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -94,20 +91,12 @@ class Regions:
         import xarray as xr
 
         request, fit = self.request, self.fit
-        stored = StoredDraws(
-            digest=request.digest,
-            draws=fit.draws,
-            stats=fit.stats,
-            seconds=fit.seconds,
-            retried=fit.retried,
-            names=draw_names(request.cells),
-        )
         quantities, events = reported(
             fit.member, fit.comparison, request.cells, request.smallest_gap
         )
         quantities |= {f"parameter {name}": draws for name, draws in fit.parameters.items()}
         parts = {"quantities": ("quantity", quantities), "events": ("event", events)}
-        tree = stored.tree()
+        tree = fit.stored(request).tree()
         tree[REPORTED] = xr.DataTree(
             xr.Dataset(
                 {
@@ -237,7 +226,7 @@ def hierarchical(
     member: str,
     region: str | None = None,
     zone: str | None = None,
-    draws: int = _DRAWS,
+    draws: int = 2000,
     seed: int = 0,
     priors: Mapping[PriorName, float] | None = None,
     target_accept: float = 0.99,

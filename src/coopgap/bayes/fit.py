@@ -13,8 +13,9 @@ import numpy as np
 
 from coopgap.bayes.cells import HierarchicalCells
 from coopgap.bayes.draws import draw_margins, region_gaps, reported_parameters
-from coopgap.bayes.gate import Convergence, GateItem, SamplerStats, check
-from coopgap.bayes.layout import DRAWS_VERSION, Draws, Form, Priors
+from coopgap.bayes.gate import Convergence, GateItem, SamplerStats, check, passes
+from coopgap.bayes.layout import DRAWS_VERSION, Draws, Form, Priors, draw_names
+from coopgap.bayes.store import StoredDraws
 from coopgap.core.arrays import FloatArray
 from coopgap.core.gap import LOG_SCALE, Contrast, contrast_values, contrasts
 from coopgap.core.vocabulary import Population, Quantity
@@ -114,7 +115,18 @@ class HierarchicalFit:
     @property
     def passed(self) -> bool:
         """Whether anything of it may be shown; False where nothing was looked at."""
-        return bool(self.gate) and all(item.passed for item in self.gate)
+        return passes(self.gate)
+
+    def stored(self, request: Request) -> StoredDraws:
+        """The draws as they are kept, of the request that they answer."""
+        return StoredDraws(
+            digest=request.digest,
+            draws=self.draws,
+            stats=self.stats,
+            seconds=self.seconds,
+            retried=self.retried,
+            names=draw_names(request.cells),
+        )
 
 
 def fit_hierarchical(request: Request, cores: int = 1) -> HierarchicalFit:

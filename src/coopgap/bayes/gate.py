@@ -11,7 +11,7 @@ R-hat and effective sizes are ArviZ's, for all quantities in one pass: a test ho
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
@@ -38,6 +38,11 @@ class GateItem:
     bar: float
     passed: bool
     note: str = ""
+
+
+def passes(items: Collection[GateItem]) -> bool:
+    """Whether every item passes; False where nothing was looked at."""
+    return bool(items) and all(item.passed for item in items)
 
 
 class Convergence(NamedTuple):

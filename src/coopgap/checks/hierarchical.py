@@ -177,14 +177,7 @@ def _stored(one: _Wanted, fit: HierarchicalFit) -> StoredDraws:
     names = draw_names(one.request.cells)
     if one.kept is not None and one.kept.names.coords.items() <= names.coords.items():
         return one.kept
-    return StoredDraws(
-        digest=one.request.digest,
-        draws=fit.draws,
-        stats=fit.stats,
-        seconds=fit.seconds,
-        retried=fit.retried,
-        names=names,
-    )
+    return fit.stored(one.request)
 
 
 def hierarchical_request(
