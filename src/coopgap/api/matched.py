@@ -280,25 +280,23 @@ def match(
     id = id or (None if design is None else design.id)
     on = tuple(dict.fromkeys((*exact, *(covariates if method in _BY_STRATA else ()))))
     apart = () if method in _BY_STRATA else covariates
-    asked = {
-        "method": method,
-        "on": list(on) or None,
-        "covariates": list(apart) or None,
-        "distance": distance,
-        "caliper": caliper,
-        "ratio": ratio,
-        "replace": replace,
-        "order": order,
-        "ties": ties,
-        "seed": seed,
-        "max_comparison": max_comparison,
-        "max_members": max_members,
-        "limit": limit,
-        "time_limit": time_limit,
-    }
-    given = {key: value for key, value in asked.items() if value is not None}
-    file: ModelFile = record(ModelFile, "match", {"outcome": group, "matching": given})
-    chosen = file.matching or Matching()
+    chosen = _matching(
+        group,
+        method=method,
+        on=list(on) or None,
+        covariates=list(apart) or None,
+        distance=distance,
+        caliper=caliper,
+        ratio=ratio,
+        replace=replace,
+        order=order,
+        ties=ties,
+        seed=seed,
+        max_comparison=max_comparison,
+        max_members=max_members,
+        limit=limit,
+        time_limit=time_limit,
+    )
     answered = (answered,) if isinstance(answered, str) else tuple(answered)
     extra = [name for name in (weights, id, *answered) if name]
     whole = complete(frame, (group, *on, *apart, *extra))
@@ -313,3 +311,10 @@ def match(
         sample=matched_sample(rows, chosen),
         n_dropped=int((~whole).sum()),
     )
+
+
+def _matching(group: str, **choices: Any) -> Matching:
+    """What a model file with these choices asks for, by the same rules; None is not given."""
+    given = {key: value for key, value in choices.items() if value is not None}
+    file: ModelFile = record(ModelFile, "match", {"outcome": group, "matching": given})
+    return file.matching or Matching()
