@@ -270,6 +270,7 @@ def test_run_json_names_the_design_and_whom_each_model_is_about(run, saved):
     assert meta["seed"] == inspect.signature(coopgap.run).parameters["seed"].default
     assert (meta["n_phone"], meta["is_example"]) == (250, True)
     assert meta["seconds"]["hierarchical"] > 0
+    assert {"statsmodels", "linearmodels", "nutpie"} <= meta["versions"].keys()
     assert meta["design"] == {
         "region": "region",
         "zone": ["zone"],
