@@ -68,7 +68,7 @@ VOCABULARY = {
     "effective_size shares_instead correct_decimals constant_within_sets poststratified "
     "not_poststratified std_errors discordant_sets bias_reduced wild_score_p "
     "proportional_odds group_gaps_equal imputation_convergence gate gate_retried zones_in_model "
-    "draws_reused "
+    "correction_clusters corrected_width draws_reused "
     "withheld not_estimable few_clusters contradiction chi2 chi2_df chi2_p smd pairs",
     Use: "matched adjusted component reported",
 }

@@ -57,6 +57,13 @@ def make_mode_cells(seed=0, n=300, n_levels=4, n_zones=0):
     return hierarchical_cells(rows, ("region", "sex", "mode"), "region", zones=n_zones > 0)
 
 
+def with_weights(rows, seed=13):
+    """The same people with weights that go with their answers, members' another way."""
+    noise = np.random.default_rng(seed).uniform(0.5, 1.5, rows.n)
+    up = np.where(rows.member, rows.outcome, len(rows.levels) - rows.outcome)
+    return dataclasses.replace(rows, weight=3.0 * noise / (1.0 + up))
+
+
 def with_numbers(rows, seed=11):
     """The same people with an age, which is a line, and an income, which is a curve."""
     rng = np.random.default_rng(seed)

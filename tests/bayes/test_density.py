@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from coopgap.bayes.cells import hierarchical_cells
 from coopgap.bayes.layout import (
     DRAWS_VERSION,
     Form,
@@ -36,6 +37,7 @@ from .conftest import (
     shares_by_hand,
     with_modes,
     with_numbers,
+    with_weights,
 )
 
 ROOT = Path(__file__).parents[2]
@@ -139,12 +141,19 @@ def test_gradient_is_the_slope_of_the_density(form, numbers):
         assert gradient == pytest.approx(np.array(numeric), rel=1e-5, abs=1e-5)
 
 
-@pytest.mark.parametrize(("form", "numbers"), CASES, ids=str)
-def test_density_equals_the_pymc_model(form, numbers):
+@pytest.mark.parametrize(
+    ("form", "numbers", "weighted"),
+    [*((*case, False) for case in CASES), (Form(), True, True), (Form(link="probit"), False, True)],
+    ids=str,
+)
+def test_density_equals_the_pymc_model(form, numbers, weighted):
     pytest.importorskip("pymc")
     from coopgap.bayes.model import build_model
 
-    _, cells = people(form, numbers=numbers)
+    rows, cells = people(form, numbers=numbers)
+    if weighted:
+        names = ("age", "region", "sex", "income") if numbers else ("region", "sex")
+        cells = hierarchical_cells(with_weights(rows), names, "region", zones=True)
     density = make_density(cells, HALF_T, form)
     model = build_model(cells, HALF_T, form)
     log_density = model.compile_logp(jacobian=True, mode="FAST_COMPILE")

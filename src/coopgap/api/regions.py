@@ -17,6 +17,7 @@ from coopgap.api.columns import (
     complete,
     dense_codes,
     groups_of,
+    positive_weights,
     source_of,
     table,
 )
@@ -226,6 +227,7 @@ def hierarchical(
     member: str,
     region: str | None = None,
     zone: str | None = None,
+    weights: str | None = None,
     draws: int = 2000,
     seed: int = 0,
     priors: Mapping[PriorName, float] | None = None,
@@ -248,6 +250,8 @@ def hierarchical(
     member, region, zone
         Columns of the two groups, of the regions, and of the clusters if they are to have levels
         and gaps of their own.
+    weights
+        Column of the sampling weights; rows of weight zero stay out.
     draws
         A chain, of four.
     seed
@@ -267,7 +271,7 @@ def hierarchical(
     jobs
         Threads, or processes of PyMC; the cores if absent.
     design
-        How people were sampled: its region and zone stand where those are absent.
+        How people were sampled: its region, zone and weight stand where those are absent.
 
     Returns
     -------
@@ -284,7 +288,9 @@ def hierarchical(
     Notes
     -----
     Members and comparison people have thresholds that may lie apart, regions levels and gaps of
-    their own; see `coopgap.bayes.model.build_model` for the density. Weights have no place in it.
+    their own; see `coopgap.bayes.model.build_model` for the density. Weights that differ within a
+    group are scaled to sum to its people, and the draws corrected by the sandwich over zones, or
+    over people without them; see `coopgap.bayes.correction.correct`.
 
     Examples
     --------
@@ -304,15 +310,20 @@ def hierarchical(
     if unknown:
         allowed = f"allowed: {', '.join(get_args(PriorName))}"
         raise InputError("priors", f"names {', '.join(unknown)}", allowed)
-    beside = {member, region, *zones} & {*covariates}
+    weights = weights or (None if design is None else design.weight)
+    weight_columns = (weights,) if weights else ()
+    beside = {member, region, *zones, *weight_columns} & {*covariates}
     if beside:
         found = f"names {', '.join(sorted(beside))}"
-        raise InputError("formula", found, "membership, region and zone stand beside it")
+        raise InputError("formula", found, "membership, region, zone and weights stand beside it")
     if sampler not in ("nutpie", "pymc"):
         raise InputError("sampler", f"is {sampler!r}", "allowed: nutpie, pymc")
-    whole = complete(frame, (outcome, *covariates, member, region, *zones))
+    whole = complete(frame, (outcome, *covariates, member, region, *zones, *weight_columns))
+    for name in weight_columns:
+        # Of weight zero, and so of no group.
+        whole[whole] &= positive_weights(frame.loc[whole, name]) > 0
     request = Request(
-        cells=_cells(frame.loc[whole], outcome, covariates, member, region, zones),
+        cells=_cells(frame.loc[whole], outcome, covariates, member, region, zones, weights),
         priors=Priors.with_scales({str(name): scale for name, scale in (priors or {}).items()}),
         form=Form(link=link, zones=bool(zones)),
         draws=draws,
@@ -342,12 +353,14 @@ def _cells(
     member: str,
     region: str,
     zones: tuple[str, ...],
+    weights: str | None,
 ) -> Any:
     """The frame as the model reads it."""
     codes, levels = coded_levels(frame[outcome], outcome)
     zone, labels = dense_codes(frame, zones) if zones else (None, [])
     factors = dict.fromkeys(covariates, False) | {region: True}
-    rows = replace(coded_rows(frame, member, factors, zone=zone), outcome=codes, levels=levels)
+    rows = coded_rows(frame, member, factors, zone=zone, weights=weights)
+    rows = replace(rows, outcome=codes, levels=levels)
     return hierarchical_cells(rows, covariates, region, zones=bool(zones), zone_labels=labels)
 
 

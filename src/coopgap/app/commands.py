@@ -7,6 +7,7 @@ import io
 import json
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -248,7 +249,8 @@ def _setup(args: argparse.Namespace) -> Setup:
         raise StudyError("--target-accept", f"is {args.target_accept:g}", "allowed: 0.5 to below 1")
     request = hierarchical_request(plan, model, design_rows(model.rows, args.design, region))
     return Setup(
-        cells=request.cells,
+        # Ranks are uniform of people who count as one; what weights add is no Bayesian statement.
+        cells=replace(request.cells, sampling=None),
         priors=request.priors,
         fitted=request.priors,
         form=request.form,

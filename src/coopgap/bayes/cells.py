@@ -20,6 +20,12 @@ from coopgap.survey.records import ModelRows
 _LEAST_SPREAD: Final = 1e-9
 """Of a column whose unit is that of `Numeric`; a smaller spread is rounding."""
 
+_FEWEST_ZONES: Final = 6
+"""As of every fit over zones."""
+
+_EQUAL: Final = 1e-12
+"""Weights of a group that are less apart, as a share of the largest, are rounding."""
+
 
 class Column(NamedTuple):
     """What a slope is multiplied by in each row, shape (r,): over people its mean is 0, its SD 1.
@@ -29,6 +35,27 @@ class Column(NamedTuple):
 
     values: FloatArray
     scale: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampling:
+    """How the people of the cells were sampled, where their weights differ within a group.
+
+    Attributes
+    ----------
+    cell, level
+        Shape (n,): cell and outcome level of each person, who stand in an order that is theirs.
+    weight
+        Shape (n,): sampling weights, scaled to sum to the people of each group.
+    cluster
+        Shape (n,): the zone, from 0, whether the model has zones or not; each person's own where
+        none is declared.
+    """
+
+    cell: IntArray
+    level: IntArray
+    weight: FloatArray
+    cluster: IntArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +84,8 @@ class HierarchicalCells:
         Names of the zones that somebody is in, where they are told apart.
     columns
         By term of the numeric covariates, as the regressions name it.
+    sampling
+        Of people whose weights differ; None where each counts as one.
     """
 
     counts: IntArray
@@ -70,6 +99,24 @@ class HierarchicalCells:
     terms: Mapping[str, tuple[str, ...]]
     zones: tuple[str, ...] = ()
     columns: Mapping[str, Column] = field(default_factory=dict)
+    sampling: Sampling | None = None
+
+    @property
+    def weighted(self) -> FloatArray:
+        """What the likelihood counts at each outcome level, shape (c, J): weights, or people."""
+        return self._summed(1)
+
+    @property
+    def squares(self) -> FloatArray:
+        """Sums of squared weights, shape (c, J); people where each counts as one."""
+        return self._summed(2)
+
+    def _summed(self, power: int) -> FloatArray:
+        if self.sampling is None:
+            return self.counts.astype(np.float64)
+        slot = self.sampling.cell * len(self.levels) + self.sampling.level
+        summed = np.bincount(slot, self.sampling.weight**power, self.counts.size)
+        return summed.reshape(self.counts.shape)
 
     @property
     def n_zones(self) -> int:
@@ -92,6 +139,10 @@ class HierarchicalCells:
             found.update(b"" if part is None else np.ascontiguousarray(part).tobytes())
         for term, (values, scale) in self.columns.items():
             found.update(json.dumps([term, scale]).encode() + values.tobytes())
+        if self.sampling is not None:
+            for part in (self.sampling.cell, self.sampling.level, self.sampling.cluster):
+                found.update(part.tobytes())
+            found.update(self.sampling.weight.tobytes())
         return found.hexdigest()
 
     @property
@@ -100,11 +151,10 @@ class HierarchicalCells:
         return np.asarray(self.region[self.row])
 
     @property
-    def members_by_row(self) -> IntArray:
-        """Members in each row of region and covariates, shape (r,)."""
-        people = np.where(self.member, self.counts.sum(axis=1), 0)
-        rows = np.bincount(self.row, weights=people, minlength=self.region.size)
-        return rows.astype(np.int64)
+    def members_by_row(self) -> FloatArray:
+        """Members in each row of region and covariates, or their weight, shape (r,)."""
+        of_cell = np.where(self.member, self.weighted.sum(axis=1), 0.0)
+        return np.bincount(self.row, weights=of_cell, minlength=self.region.size)
 
     def people_by_level(self, region: int | None = None) -> IntArray:
         """People of one region or of all, comparison group first, shape (2, J)."""
@@ -120,8 +170,8 @@ class HierarchicalCells:
 
 def members_by_row(
     rows: ModelRows, covariates: tuple[str, ...], region: str, among: BoolArray
-) -> IntArray:
-    """Members of some of the people in each row of region and covariates, shape (r,).
+) -> FloatArray:
+    """Members of some of the people in each row of region and covariates, or weight, shape (r,).
 
     Parameters
     ----------
@@ -134,7 +184,20 @@ def members_by_row(
     names = (region, *(name for name in covariates if name != region))
     codes, row = group_codes([rows.factors[name][keep] for name in names])
     counted = (rows.member & among)[keep]
-    return np.bincount(row[counted], minlength=len(codes)).astype(np.int64)
+    weight = scaled_weights(rows.member[keep], rows.weight[keep])
+    found = _sums(row[counted], None if weight is None else weight[counted], len(codes))
+    return found.astype(np.float64)
+
+
+def scaled_weights(member: BoolArray, weight: FloatArray) -> FloatArray | None:
+    """Weights (n,) scaled to sum to the people of each group; None where a group's are alike."""
+    scaled, alike = np.ones(weight.size), True
+    for group in (~member, member):
+        own = weight[group]
+        if own.size and np.ptp(own) > _EQUAL * own.max():
+            # Of sorted weights the sum does not depend on the order of people.
+            scaled[group], alike = own * (own.size / np.sort(own).sum()), False
+    return None if alike else scaled
 
 
 def hierarchical_cells(
@@ -163,16 +226,21 @@ def hierarchical_cells(
     Raises
     ------
     NotEstimable
-        If a group is empty, if sampling weights differ (this model has no rule for them), if all
-        people live in one region, or if zones are asked for and not declared.
+        If a group is empty, if all people live in one region, or if zones are asked for and not
+        declared.
+
+    Notes
+    -----
+    Weights that differ within a group are scaled to sum to its people: the likelihood then has
+    about the information of the sample (Pfeffermann, Skinner, Holmes, Goldstein & Rasbash 1998,
+    J. Royal Statistical Society B 60). Scales of the two groups are apart because the gap is
+    between them: a group that was sampled more densely knows as much of itself as it has people.
     """
     n_member = int(rows.member.sum())
     if n_member in (0, rows.n):
         raise NotEstimable(
             f"{n_member:,} members and {rows.n - n_member:,} comparison people are left"
         )
-    if np.ptp(rows.weight) > 1e-12 * rows.weight.max():
-        raise NotEstimable("sampling weights differ and the hierarchical model takes none")
     keep = rows.factors[region] >= 0
     present = {
         name: np.unique(rows.factors[name][keep], return_inverse=True)
@@ -191,6 +259,7 @@ def hierarchical_cells(
         columns.append(index.astype(np.int64))
         names = tuple(zone_labels[code] if zone_labels else str(code) for code in found)
     cells = collapse(columns, rows.outcome[keep], len(rows.levels))
+    weight = scaled_weights(rows.member[keep], rows.weight[keep])
     codes, row = group_codes(list(cells.codes[:, 1 : 2 + len(varied)].T))
     levelled = [name for name in varied if name not in rows.numeric]
     return HierarchicalCells(
@@ -204,7 +273,26 @@ def hierarchical_cells(
         regions=_named(rows, region, places),
         terms={name: _named(rows, name, varied[name][0]) for name in levelled},
         zones=names,
-        columns=_columns(rows, varied, codes[:, 1:]),
+        columns=_columns(rows, varied, codes[:, 1:], weight),
+        sampling=None if weight is None else _sampling(rows.take(keep), cells.index, weight),
+    )
+
+
+def _sampling(rows: ModelRows, cell: IntArray, weight: FloatArray) -> Sampling:
+    """How people were sampled, in an order that does not depend on that of the rows."""
+    zone = np.zeros(rows.n, dtype=np.int64) if rows.zone is None else rows.zone
+    order = np.lexsort((weight, zone, rows.outcome, cell))
+    found, cluster = np.unique(zone[order], return_inverse=True)
+    if rows.zone is not None and found.size < _FEWEST_ZONES:
+        raise NotEstimable(
+            f"{found.size} zones are too few for the standard errors of weighted people; "
+            f"{_FEWEST_ZONES} are needed"
+        )
+    return Sampling(
+        cell=cell[order],
+        level=rows.outcome[order],
+        weight=weight[order],
+        cluster=np.arange(rows.n) if rows.zone is None else cluster,
     )
 
 
@@ -214,18 +302,21 @@ def _named(rows: ModelRows, name: str, present: IntArray) -> tuple[str, ...]:
 
 
 def _columns(
-    rows: ModelRows, varied: Mapping[str, tuple[IntArray, IntArray]], codes: IntArray
+    rows: ModelRows,
+    varied: Mapping[str, tuple[IntArray, IntArray]],
+    codes: IntArray,
+    weight: FloatArray | None,
 ) -> dict[str, Column]:
     """Columns of the numeric covariates, standardised over the people; none that never varies.
 
     `varied` has by covariate the codes that somebody has and where each person stands among them,
-    in the order of the columns of `codes`, which has the same by row.
+    in the order of the columns of `codes`, which has the same by row. `weight` are the people's.
     """
     found = {}
     for (name, (present, index)), code in zip(varied.items(), codes.T, strict=True):
         if name not in rows.numeric:
             continue
-        own, people = rows.numeric[name], np.bincount(index)
+        own, people = rows.numeric[name], _sums(index, weight)
         # Sums over distinct values: the order of people does not move a digit.
         columns = own.columns[present]
         columns = columns - people @ columns / people.sum()
@@ -237,19 +328,27 @@ def _columns(
     return found
 
 
+def _sums(index: IntArray, weight: FloatArray | None, n: int = 0) -> FloatArray | IntArray:
+    """People by index, or their weight, which is summed in an order that is not the rows'."""
+    if weight is None:
+        return np.bincount(index, minlength=n)
+    order = np.lexsort((weight, index))
+    return np.bincount(index[order], weight[order], n)
+
+
 def population_weights(
     cells: HierarchicalCells, declared: DeclaredPopulation, region: str
 ) -> FloatArray:
     """How much each row counts, shape (r,), with both groups' people raked to declared margins.
+
+    Weights of each group are scaled to its people, as in the likelihood.
 
     Raises
     ------
     NotEstimable
         If a margin is by a variable that the model has not, or nobody stands for a part of it.
     """
-    people = np.bincount(
-        cells.row, weights=cells.counts.sum(axis=1), minlength=cells.region.size
-    ).astype(np.float64)
+    people = np.bincount(cells.row, weights=cells.weighted.sum(axis=1), minlength=cells.region.size)
     codes = {name: cells.covariates[:, k] for k, name in enumerate(cells.terms)}
     levels = {**cells.terms, region: cells.regions}
     return people * rake_to_population(people, codes | {region: cells.region}, levels, declared)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from scipy.special import logsumexp
 
 from coopgap.bayes.cells import HierarchicalCells
 from coopgap.bayes.draws import cell_cuts, cell_levels, draw_margins, thresholds_at
@@ -42,16 +43,20 @@ class Loo:
         Shape (e,): above 0.7 the entry's number cannot be relied on.
     people
         Shape (e,): how many gave the answer in the cell.
+    weight, squares
+        Shape (e,): sums of their weights and of the squares of these; people where all are alike.
     """
 
     elpd: FloatArray
     pareto_k: FloatArray
     people: IntArray
+    weight: FloatArray
+    squares: FloatArray
 
     @property
     def total(self) -> float:
-        """Sum over people."""
-        return float(self.elpd @ self.people)
+        """Sum over people, each as often as their weight says."""
+        return float(self.elpd @ self.weight)
 
     @property
     def n_high_k(self) -> int:
@@ -75,17 +80,24 @@ def _parts(draws: Draws, cells: HierarchicalCells) -> Iterator[slice]:
 
 def log_likelihood(draws: Draws, cells: HierarchicalCells, link: LinkName) -> FloatArray:
     """Log-likelihood of the survey, shape (chains, draws)."""
-    total = np.zeros_like(draws["beta"])
+    total, weighted = np.zeros_like(draws["beta"]), cells.weighted
     for which in _parts(draws, cells):
-        counts = cells.counts[which]
-        total += pointwise(draws, cells, link, which) @ counts[np.nonzero(counts)]
+        weight = weighted[which]
+        total += pointwise(draws, cells, link, which) @ weight[np.nonzero(weight)]
     return total
 
 
 def loo(draws: Draws, cells: HierarchicalCells, link: LinkName, relative_ess: float = 1.0) -> Loo:
     """Leave-one-out predictive density of a fit.
 
-    `relative_ess` is effective over actual draws, for the length of the smoothed tail.
+    `draws` are the sampler's, `relative_ess` is effective over actual draws, for the length of the
+    smoothed tail.
+
+    Notes
+    -----
+    A pseudo-posterior is left without one person by dividing it by P^w, w the person's weight:
+    people of one cell and answer share their mean weight Σw²/Σw. Their sum over people, each
+    counted w times, is about the population.
 
     References
     ----------
@@ -94,24 +106,33 @@ def loo(draws: Draws, cells: HierarchicalCells, link: LinkName, relative_ess: fl
     """
     from arviz_stats.base import array_stats
 
-    elpd, pareto_k = [], []
+    elpd, pareto_k, weighted, squares = [], [], cells.weighted, cells.squares
     for which in _parts(draws, cells):
         values = np.moveaxis(pointwise(draws, cells, link, which), -1, 0)
-        found, k, _ = array_stats.loo(values, chain_axis=1, draw_axis=2, r_eff=relative_ess)
+        if cells.sampling is None:
+            found, k, _ = array_stats.loo(values, chain_axis=1, draw_axis=2, r_eff=relative_ess)
+        else:
+            given = np.nonzero(cells.counts[which])
+            mean = (squares[which][given] / weighted[which][given])[:, None, None]
+            log_ratio, k = array_stats.psislw(mean * values, r_eff=relative_ess, axis=(1, 2))
+            found = logsumexp(log_ratio + values, axis=(1, 2))
         elpd.append(np.asarray(found))
         pareto_k.append(np.asarray(k))
+    given = np.nonzero(cells.counts)
     return Loo(
         elpd=np.concatenate(elpd),
         pareto_k=np.concatenate(pareto_k),
-        people=cells.counts[np.nonzero(cells.counts)],
+        people=cells.counts[given],
+        weight=weighted[given],
+        squares=squares[given],
     )
 
 
 def elpd_difference(one: Loo, other: Loo) -> tuple[float, float]:
     """First minus second, summed over the same people, and its standard error."""
     difference, n = one.elpd - other.elpd, float(one.people.sum())
-    mean = float(difference @ one.people) / n
-    variance = float(np.square(difference - mean) @ one.people) / (n - 1)
+    mean = float(difference @ one.weight) / n
+    variance = float(np.square(difference - mean) @ one.squares) / (n - 1)
     return mean * n, float(np.sqrt(variance * n))
 
 
@@ -122,37 +143,46 @@ class Predictive:
     Attributes
     ----------
     observed
-        Shape (2, R, J): people.
+        Shape (2, R, J): people, or their weight.
     drawn
-        Shape (S, 2, R, J): people of the same surveys answered anew, one a draw.
+        Shape (S, 2, R, J): the same of the surveys answered anew, one a draw.
     """
 
-    observed: IntArray
-    drawn: IntArray
+    observed: FloatArray
+    drawn: FloatArray
 
 
 def predictive_shares(
     draws: Draws, cells: HierarchicalCells, link: LinkName, seed: int
 ) -> Predictive:
-    """Let the same people answer anew under evenly spaced posterior draws."""
+    """Let the same people answer anew under evenly spaced posterior draws, and keep their weights.
+
+    The draws are the corrected ones where people are weighted.
+    """
     rng = np.random.default_rng(seed)
     flat = {name: v.reshape(1, -1, *v.shape[2:]) for name, v in draws.items()}
     places = np.linspace(0, flat["beta"].size - 1, min(_DRAWS, flat["beta"].size)).astype(np.int64)
     chosen = {name: values[:, places] for name, values in flat.items()}
     n_regions, n_levels = len(cells.regions), len(cells.levels)
     slot = cells.member * n_regions + cells.cell_region
-    drawn = np.zeros((places.size, 2 * n_regions, n_levels), dtype=np.int64)
+    drawn = np.zeros((places.size, 2 * n_regions, n_levels))
     step = max(1, _SHARES // places.size)
     for start in range(0, slot.size, step):
         which = slice(start, start + step)
         shares = cell_levels(chosen, cells, link, which)[0]
-        people = rng.multinomial(cells.counts[which].sum(axis=1), shares)
-        inside = np.zeros((2 * n_regions, people.shape[1]))
-        inside[slot[which], np.arange(people.shape[1])] = 1.0
-        summed = np.tensordot(people.astype(np.float64), inside, axes=(1, 1))
-        drawn += np.moveaxis(summed, 2, 1).astype(np.int64)
-    observed = np.zeros((2 * n_regions, n_levels), dtype=np.int64)
-    np.add.at(observed, slot, cells.counts)
+        if cells.sampling is None:
+            people = rng.multinomial(cells.counts[which].sum(axis=1), shares).astype(np.float64)
+            own, inside = slot[which], np.ones(people.shape[1])
+        else:
+            some = (cells.sampling.cell >= start) & (cells.sampling.cell < which.stop)
+            cell, inside = cells.sampling.cell[some], cells.sampling.weight[some]
+            people = rng.multinomial(1, shares[:, cell - start]).astype(np.float64)
+            own = slot[cell]
+        collect = np.zeros((2 * n_regions, own.size))
+        collect[own, np.arange(own.size)] = inside
+        drawn += np.moveaxis(np.tensordot(people, collect, axes=(1, 1)), 2, 1)
+    observed = np.zeros((2 * n_regions, n_levels))
+    np.add.at(observed, slot, cells.weighted)
     return Predictive(
         observed=observed.reshape(2, n_regions, n_levels),
         drawn=drawn.reshape(places.size, 2, n_regions, n_levels),

@@ -109,7 +109,7 @@ def zone_spread(draws: Draws) -> FloatArray:
     return np.asarray(np.sqrt(draws["zone_sd"] ** 2 + draws["zone_gap_sd"] ** 2 / 4))
 
 
-def cell_cuts(draws: Draws, cells: HierarchicalCells, which: slice) -> FloatArray:
+def cell_cuts(draws: Draws, cells: HierarchicalCells, which: slice | IntArray) -> FloatArray:
     """Cut points threshold - eta of k cells, with their zones, shape (chains, draws, k, J - 1)."""
     member, row = cells.member[which], cells.row[which]
     region = cells.region[row]
@@ -164,7 +164,7 @@ def draw_margins(
         weight has NaN.
     """
     draws, cells = in_person(draws, cells)
-    people = cells.members_by_row.astype(np.float64) if weight is None else weight
+    people = cells.members_by_row if weight is None else weight
     used = people > 0
     region, share = cells.region[used], people[used] / people.sum()
     n_chains, n_draws = draws["beta"].shape

@@ -7,13 +7,21 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
-from typing import Final
+from typing import Final, TypedDict
 
 import numpy as np
 
 from coopgap.bayes.cells import HierarchicalCells
+from coopgap.bayes.correction import Corrected, correct
 from coopgap.bayes.draws import draw_margins, region_gaps, reported_parameters
-from coopgap.bayes.gate import Convergence, GateItem, SamplerStats, check, passes
+from coopgap.bayes.gate import (
+    Convergence,
+    GateItem,
+    SamplerStats,
+    check,
+    check_correction,
+    passes,
+)
 from coopgap.bayes.layout import DRAWS_VERSION, Draws, Form, Priors, draw_names
 from coopgap.bayes.store import StoredDraws
 from coopgap.core.arrays import FloatArray
@@ -91,7 +99,11 @@ class HierarchicalFit:
     convergence
         By term of `parameters`.
     draws
-        Draws of the model's parameters, as in `coopgap.bayes.layout`.
+        The sampler's draws of the model's parameters, as in `coopgap.bayes.layout`.
+    sampled
+        `member` and `comparison` of these: where people are weighted, not those above.
+    correction
+        What made the draws above of the sampler's where people are weighted, else None.
     stats
         What the sampler says of itself.
     seconds
@@ -108,9 +120,16 @@ class HierarchicalFit:
     gate: tuple[GateItem, ...]
     convergence: Mapping[str, Convergence]
     draws: Mapping[str, FloatArray]
+    sampled: tuple[FloatArray, FloatArray]
+    correction: Corrected | None
     stats: SamplerStats
     seconds: float
     retried: bool
+
+    @property
+    def corrected(self) -> Mapping[str, FloatArray]:
+        """Draws of the model's parameters that what is reported comes from."""
+        return self.draws if self.correction is None else self.correction.draws
 
     @property
     def passed(self) -> bool:
@@ -153,7 +172,52 @@ def fit_hierarchical(request: Request, cores: int = 1) -> HierarchicalFit:
 def summarise(
     draws: Draws, stats: SamplerStats, request: Request, *, seconds: float, retried: bool
 ) -> HierarchicalFit:
-    """Everything that is reported, with the gate's verdict on it."""
+    """Everything that is reported, with the gate's verdict on it.
+
+    Where people are weighted the gate looks at the sampler's draws, then at their correction.
+    """
+    sampled, quantities, probabilities = _summary(draws, request)
+    gate, convergence = check(quantities, probabilities, stats)
+    correction, summary = None, sampled
+    if request.cells.sampling is not None and all(map(_finite, draws.values())):
+        correction = correct(draws, request.cells, request.form)
+        summary, moved, _ = _summary(correction.draws, request)
+        gate += check_correction(correction.values, quantities, moved)
+    return HierarchicalFit(
+        **summary,
+        draws=draws,
+        stats=stats,
+        seconds=seconds,
+        retried=retried,
+        sampled=(sampled["member"], sampled["comparison"]),
+        correction=correction,
+        gate=gate,
+        convergence={
+            name.removeprefix(_PARAMETER): convergence[name]
+            for name in quantities
+            if name.startswith(_PARAMETER) and name in convergence
+        },
+    )
+
+
+def _finite(values: FloatArray) -> bool:
+    return bool(np.isfinite(values).all())
+
+
+class _Summary(TypedDict):
+    """Fields of a fit that are made of its draws."""
+
+    member: FloatArray
+    comparison: FloatArray
+    elsewhere: Mapping[Population, tuple[FloatArray, FloatArray]]
+    parameters: Mapping[str, FloatArray]
+    region_gap: FloatArray
+
+
+def _summary(
+    draws: Draws, request: Request
+) -> tuple[_Summary, dict[str, FloatArray], dict[str, FloatArray]]:
+    """What is reported of draws, then the quantities and the events that a gate looks at."""
     cells = request.cells
     member, comparison = draw_margins(draws, cells, request.form.link)
     parameters = reported_parameters(draws, cells)
@@ -164,24 +228,14 @@ def summarise(
         both = draw_margins(draws, cells, request.form.link, weight)
         elsewhere[population] = (both[0][0], both[1][0])
         quantities |= _contrasts(cells.levels, *elsewhere[population], f"over {population}")
-    gate, convergence = check(quantities, probabilities, stats)
-    return HierarchicalFit(
+    summary = _Summary(
         member=member,
         comparison=comparison,
         elsewhere=elsewhere,
         parameters=parameters,
         region_gap=np.moveaxis(region_gaps(draws, len(cells.regions)), -1, 0),
-        gate=gate,
-        convergence={
-            name: convergence[f"{_PARAMETER}{name}"]
-            for name in parameters
-            if f"{_PARAMETER}{name}" in convergence
-        },
-        draws=draws,
-        stats=stats,
-        seconds=seconds,
-        retried=retried,
     )
+    return summary, quantities, probabilities
 
 
 def reported(

@@ -39,6 +39,16 @@ class GateItem:
     passed: bool
     note: str = ""
 
+    @property
+    def of_correction(self) -> bool:
+        """Whether it is about the correction of weighted draws, not about the sampler."""
+        return self.name in _OF_CORRECTION
+
+
+_OF_CORRECTION: Final = frozenset(
+    f"correction_{name}" for name in ("positive", "condition", "narrowest", "widest")
+)
+
 
 def passes(items: Collection[GateItem]) -> bool:
     """Whether every item passes; False where nothing was looked at."""
@@ -83,6 +93,10 @@ class SamplerStats:
 class Bars:
     """What must hold.
 
+    `narrowest` and `widest` are of what a correction may make of a width, and `condition` of the
+    largest over the smallest change of a variance: beyond them zones are too few for the model's
+    parameters, or a few people carry the weights.
+
     `false_alarm` is the probability that sound chains are found apart, over everything reported.
     On draws of effective size 1,000 and more without a fault, 300 quantities at a time, the largest
     `chains_alike` was .14, the largest `pareto_k` .07 (.27 of a lognormal with σ .5), the smallest
@@ -99,6 +113,9 @@ class Bars:
     pareto_k: float = 0.4
     probability_error: float = 0.01
     e_bfmi: float = 0.3
+    narrowest: float = 0.25
+    widest: float = 10.0
+    condition: float = 1e6
 
     def of_share(self, share: float) -> Bars:
         """Bars for a share, at most one, of a fit's draws: as strict, for what fewer draws show."""
@@ -183,6 +200,35 @@ def check(
         *_sampler(stats, bars),
     ]
     return Verdict(tuple(items), convergence)
+
+
+def check_correction(
+    values: FloatArray,
+    before: Mapping[str, FloatArray],
+    after: Mapping[str, FloatArray],
+    bars: Bars = BARS,
+) -> tuple[GateItem, ...]:
+    """Look at a correction of weighted draws: its variance ratios (q,), quantities on both sides.
+
+    Anything but finite, positive ratios and draws fails.
+    """
+    positive = bool((values > 0).all())
+    broken = [name for name, draws in after.items() if not np.isfinite(draws).all()]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratios = {name: float(after[name].std() / before[name].std()) for name in after}
+    condition = float(values.max() / values.min()) if positive else float("nan")
+    return (
+        GateItem(
+            name="correction_positive",
+            value=float(values.min()),
+            bar=0.0,
+            passed=positive and not broken,
+            note="" if positive else "the corrected covariance is not positive definite",
+        ),
+        _worst("correction_condition", {"the correction": condition}, bars.condition, highest=True),
+        _worst("correction_narrowest", ratios, bars.narrowest),
+        _worst("correction_widest", ratios, bars.widest, highest=True),
+    )
 
 
 def _usable(draws: FloatArray, shape: tuple[int, ...]) -> bool:

@@ -24,7 +24,8 @@ _ROOT_HALF: Final = math.sqrt(0.5)
 _LOG_ROOT_2PI: Final = 0.5 * math.log(2 * math.pi)
 _FEW: Final = 4
 _FULL: Final = 1e150
-"""Logarithms of entries of a few people are taken together, when their product is this large."""
+"""Logarithms of entries of a few people are taken together, when their product is this large; those
+of weights that are no whole number each by itself."""
 
 _compiled = numba.njit(nogil=True, error_model="numpy")
 
@@ -199,7 +200,7 @@ def _logit(groups, row, zone, people, totals, eta_row, eta_zone, theta, d_row, d
             to_lower += down
             d_row[r] += down - up
             d_zone[z] += down - up
-            if n > _FEW:
+            if n > _FEW or n != math.floor(n):
                 value -= n * math.log(both)
                 continue
             product *= both
@@ -342,7 +343,8 @@ def log_density(
     groups
         Shape (2^k J + 1,): entries of side s and level j are `groups[s J + j]` to the next.
     row, zone, people
-        Shape (e,): row and zone of each entry, those of members behind all others', and people.
+        Shape (e,): row and zone of each entry, those of members behind all others', and people,
+        or their weight.
     totals
         Shape (2^k, J): people.
     inner_row, inner_zone

@@ -211,7 +211,7 @@ def _centred(cells: HierarchicalCells, n_levels: int, *, of_gap: bool) -> float:
     Statistical Science 22): SDs may be near nothing, where centred levels make a funnel.
     """
     # A gap is seen in differences of halves.
-    answers = _INFORMATION * float(cells.counts.sum()) / n_levels * (0.25 if of_gap else 1.0)
+    answers = _INFORMATION * float(cells.weighted.sum()) / n_levels * (0.25 if of_gap else 1.0)
     return answers / (answers + _KNOWN**-2)
 
 

@@ -84,7 +84,7 @@ def build_model(
             side = side + 2 * cells.covariates[cells.row, list(cells.terms).index(mode)]
         thresholds = _thresholds(pm, pt, len(cells.levels), priors, form, mode)
         share = _level_shares(pt, thresholds[side] - eta[:, None], form.link)
-        counts = cells.counts.astype(np.float64)
+        counts = cells.weighted
         pm.Potential("cells", pt.where(counts > 0, counts * pt.log(share), 0.0).sum())
     return model
 

@@ -97,7 +97,7 @@ def make_density(cells: HierarchicalCells, priors: Priors, form: Form) -> Densit
     cell, level, group = cell[order], level[order], group[order]
     row = cells.row[cell] + n_rows * cells.member[cell]
     zone = zones[cell] + n_zones * cells.member[cell]
-    people = cells.counts[cell, level].astype(np.float64)
+    people = cells.weighted[cell, level]
     inner = people * (level < layout.n_cuts)
     settings = [layout.n_cuts, form.link == "probit", len(by_row), layout.slopes.start]
     # In the order of the kernel's arguments.

@@ -99,15 +99,17 @@ def posterior_predictive(context: RegionContext) -> Iterator[SensitivityRow]:
     if not fit.passed:
         return
     cells = request.cells
-    predicted = predictive_shares(fit.draws, cells, request.form.link, request.seed)
+    predicted = predictive_shares(fit.corrected, cells, request.form.link, request.seed)
     variant = "answers drawn anew"
+    weighted = "" if cells.sampling is None else "; both are weighted, and everybody who answers "
+    weighted = weighted and f"{weighted}anew keeps their weight"
     beyond = []
     for side, comparator in ((1, ""), (0, Comparator.COMPARISON)):
         for r, region in enumerate(cells.regions):
-            total = int(predicted.observed[side, r].sum())
+            total = float(predicted.observed[side, r].sum())
             for j, level in enumerate(cells.levels if total else ()):
                 drawn = predicted.drawn[:, side, r, j] / total
-                observed = int(predicted.observed[side, r, j]) / total
+                observed = float(predicted.observed[side, r, j]) / total
                 every = np.append(drawn, observed)
                 low, high = np.quantile(drawn, TAILS)
                 beyond.append((every < low) | (every > high))
@@ -119,7 +121,7 @@ def posterior_predictive(context: RegionContext) -> Iterator[SensitivityRow]:
                     quantity=Quantity.SHARE,
                     category=level,
                     threshold=observed,
-                    note="threshold is the observed share",
+                    note=f"threshold is the observed share{weighted}",
                 )
     yield _outside(context.row(variant=variant, quantity="share_outside"), np.array(beyond))
 
@@ -159,17 +161,21 @@ def power_scaled(context: RegionContext) -> Iterator[SensitivityRow]:
         return
     link, cells = request.form.link, request.cells
     contrasts = headline_contrasts(cells.levels)
+    # Only the sampler's draws are of the density that is scaled; a correction is not.
+    member, comparison = (margins[0] for margins in fit.sampled)
     every = max(1, fit.draws["beta"].shape[1] // _SCALING_DRAWS)
     draws = {name: values[:, ::every] for name, values in fit.draws.items()}
     scaled = power_scaling(
         {
-            str(k): contrast_values(contrast, fit.member[0], fit.comparison[0])[:, ::every]
+            str(k): contrast_values(contrast, member, comparison)[:, ::every]
             for k, contrast in enumerate(contrasts)
         },
         log_priors(draws, make_layout(cells, request.form), request.priors, link),
         log_likelihood(draws, cells, link),
     )
     note = "how fast the gap's posterior moves as these count more; above the bar it moves"
+    if cells.sampling is not None:
+        note = f"before the correction for weights, {note}"
     for k, contrast in enumerate(contrasts):
         of_priors, of_answers = scaled[str(k)]
         row = context.row(
@@ -319,7 +325,10 @@ def loo_rows(
     Analysis).
     """
     row = context.row(variant=Version.AS_DECLARED, quantity="elpd", estimate=base.total)
-    yield replace(row, n=base.n_high_k, note=_reliable(base))
+    weighted = ""
+    if context.request.cells.sampling is not None:
+        weighted = "; each person counts by their weight"
+    yield replace(row, n=base.n_high_k, note=_reliable(base) + weighted)
     for name, other in others.items():
         row = context.row(variant=f"{name}, minus declared", quantity="elpd_difference", about=name)
         if other is None:
@@ -333,7 +342,7 @@ def loo_rows(
             std_error=error,
             verdict=Verdict.CHANGES if worse else Verdict.HOLDS,
             n=other.n_high_k,
-            note=_reliable(other),
+            note=_reliable(other) + weighted,
         )
 
 

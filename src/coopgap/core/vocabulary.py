@@ -252,6 +252,8 @@ class Diagnostic(StrEnum):
     GATE = "gate"
     GATE_RETRIED = "gate_retried"
     ZONES_IN_MODEL = "zones_in_model"
+    CORRECTION_CLUSTERS = "correction_clusters"
+    CORRECTED_WIDTH = "corrected_width"
     DRAWS_REUSED = "draws_reused"
     WITHHELD = "withheld"
     NOT_ESTIMABLE = "not_estimable"

@@ -15,7 +15,14 @@ from coopgap.bayes.fit import HierarchicalFit
 from coopgap.bayes.layout import Form
 from coopgap.core.arrays import FloatArray
 from coopgap.core.estimate import CoefficientRow, DiagnosticRow, GapRow, Keys, finite
-from coopgap.core.gap import LOG_SCALE, Contrast, Interval, contrast_values, contrasts
+from coopgap.core.gap import (
+    LOG_SCALE,
+    Contrast,
+    Interval,
+    contrast_values,
+    contrasts,
+    headline_contrasts,
+)
 from coopgap.core.vocabulary import (
     Diagnostic,
     Family,
@@ -31,6 +38,9 @@ from coopgap.families.estimate import Coefficient, Estimate, interval_numbers
 from coopgap.families.groups import MOST_PAIRED, difference_row
 from coopgap.families.headline import headline_contrast
 
+SANDWICH: Final = "posterior, sandwich"
+"""`std_error_kind` of draws whose people are weighted."""
+
 TAILS: Final = ((1 - INTERVAL_PROB) / 2, (1 + INTERVAL_PROB) / 2)
 """Probabilities at the ends of an equal-tailed interval."""
 
@@ -41,6 +51,10 @@ _WITH_ZONES: Final = (
 _WITHOUT_ZONES: Final = (
     "Zones are not in the hierarchical model: its intervals take the people of a region as "
     "independent and are conditional on these zones."
+)
+_BY_CORRECTION: Final = (
+    "Zones are not in the hierarchical model; the correction of its weighted draws takes each as "
+    "one draw, so its intervals are over zones."
 )
 
 
@@ -144,13 +158,13 @@ def coefficient_rows(
         people=cells.people_by_level(None),
         keys=keys,
         interval_kind=IntervalKind.CREDIBLE,
-        n_clusters=cells.n_zones or None,
+        n_clusters=_clusters(fit, cells),
         coefficients=tuple(
             Coefficient(
                 term=term,
                 scale=_scale(term, cells, form),
                 interval=posterior_interval(draws),
-                std_error_kind="posterior",
+                std_error_kind="posterior" if fit.correction is None else SANDWICH,
                 **fit.convergence[term]._asdict(),
             )
             for term, draws in fit.parameters.items()
@@ -165,6 +179,49 @@ def _scale(term: str, cells: HierarchicalCells, form: Form) -> Scale:
         if "|" in term:
             return Scale.THRESHOLD
     return Scale.PROBIT if form.link == "probit" else Scale.LOG_ODDS
+
+
+def _clusters(fit: HierarchicalFit, cells: HierarchicalCells) -> int | None:
+    """Zones that the intervals are over; None where people are independent."""
+    if fit.correction is not None and fit.correction.by_zone:
+        return fit.correction.n_clusters
+    return cells.n_zones or None
+
+
+def correction_rows(
+    fit: HierarchicalFit, cells: HierarchicalCells, keys: Keys
+) -> Iterator[DiagnosticRow]:
+    """How much wider the correction of weighted draws makes each gap; none of people alike.
+
+    `value` is the corrected over the uncorrected SD at each threshold, for all and by region.
+    """
+    if fit.correction is None:
+        return
+    row = partial(DiagnosticRow, model=keys.model, source=keys.source, family=Family.HIERARCHICAL)
+    yield row(
+        diagnostic=Diagnostic.CORRECTION_CLUSTERS,
+        value=float(fit.correction.n_clusters),
+        kind=Kind.COUNT,
+        df_residual=fit.correction.df,
+        about="zones" if fit.correction.by_zone else "people",
+        note="Weighted draws are corrected by the sandwich of the pseudo-posterior over these; "
+        "weights are scaled to sum to the people of each group.",
+    )
+    for g, group in enumerate(("all", *(f"region={name}" for name in cells.regions))):
+        for contrast in headline_contrasts(cells.levels) if fit.passed else ():
+            if contrast.is_threshold_gap and (not g or cells.people(g - 1)[1]):
+                before, after = (
+                    contrast_values(contrast, member[g], comparison[g]).std()
+                    for member, comparison in (fit.sampled, (fit.member, fit.comparison))
+                )
+                yield row(
+                    diagnostic=Diagnostic.CORRECTED_WIDTH,
+                    value=float(after / before),
+                    kind=Kind.RATIO,
+                    group=group,
+                    population=Population.ALL_MEMBERS,
+                    category=contrast.category,
+                )
 
 
 def gate_rows(
@@ -196,8 +253,7 @@ def gate_rows(
             diagnostic=Diagnostic.WITHHELD,
             family=Family.HIERARCHICAL,
             passed=False,
-            note="The draws cannot be trusted and no number is shown; try more --draws, or a "
-            "higher target_accept in the model file.",
+            note=_why_withheld(fit),
             source=keys.source,
         )
     for r, region in enumerate(cells.regions):
@@ -212,11 +268,27 @@ def gate_rows(
                 note="no members are left",
                 source=keys.source,
             )
+    over_zones = fit.correction is not None and fit.correction.by_zone
     yield DiagnosticRow(
         model=keys.model,
         diagnostic=Diagnostic.ZONES_IN_MODEL,
         value=float(cells.n_zones),
         kind=Kind.COUNT,
-        note=_WITH_ZONES if cells.n_zones else _WITHOUT_ZONES,
+        note=_WITH_ZONES if cells.n_zones else _BY_CORRECTION if over_zones else _WITHOUT_ZONES,
         source=keys.source,
+    )
+    yield from correction_rows(fit, cells, keys)
+
+
+def _why_withheld(fit: HierarchicalFit) -> str:
+    failed = [item for item in fit.gate if not item.passed]
+    if failed and all(item.of_correction for item in failed):
+        return (
+            "The draws are sound, but their correction for weights and zones cannot be trusted "
+            f"({failed[0].note}) and no number is shown; there may be too few zones for the "
+            "model's parameters."
+        )
+    return (
+        "The draws cannot be trusted and no number is shown; try more --draws, or a higher "
+        "target_accept in the model file."
     )

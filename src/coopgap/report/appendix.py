@@ -96,6 +96,10 @@ GATE: Final = {
     "probability_error": "Monte Carlo error of a probability",
     "tree_depth_reached": "largest tree depth",
     "e_bfmi": "E-BFMI",
+    "correction_positive": "smallest change of a variance by the correction for weights",
+    "correction_condition": "condition of that correction",
+    "correction_narrowest": "smallest change of a width by it",
+    "correction_widest": "largest change of a width by it",
 }
 """Items of the gate of draws in words; others by their names."""
 

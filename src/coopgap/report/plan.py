@@ -6,6 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
 
+import numpy as np
+
+from coopgap.bayes.cells import scaled_weights
 from coopgap.checks.multiverse.specifications import specifications
 from coopgap.checks.registry import checks
 from coopgap.core.disclose import protected_count, protected_meta, protected_note, protected_rows
@@ -80,6 +83,14 @@ def _opening(plan: Plan) -> Iterator[str]:
     for question, models in study.headline.items():
         named = [f"{one.model} at {one.at}" if one.at else one.model for one in models]
         yield f"headline  {question}: model {', '.join(named)}"
+    for model in plan.models:
+        if (
+            model.spec.hierarchical
+            and scaled_weights(model.rows.member, model.rows.weight) is not None
+        ):
+            zones = model.rows.zone
+            over = "people" if zones is None else f"{np.unique(zones).size:,} zones"
+            yield f"weights   {model.spec.name}: hierarchical draws are corrected over {over}"
 
 
 def _designs(plan: Plan, *, whole: bool) -> Iterator[tuple[str, ...]]:

@@ -247,15 +247,21 @@ def test_members_of_a_region_without_phone_people_stay_and_are_named():
     assert "lives in" not in joined.note
 
 
-def test_different_weights_are_said():
+def test_weighted_people_are_refitted_and_both_errors_count():
     data = people(2)
     weights = np.linspace(1.0, 2.0, data.phone.n)
     uneven = dataclasses.replace(data, phone=dataclasses.replace(data.phone, weight=weights))
     refits = phone_refits(asked(data), uneven, "region")
-    assert [one.request for one in refits] == [None] * 3
-    rows = list(refit_rows(refits, {}, make_fit(asked(data)), labels(data), 0.05))
-    assert "sampling weights differ" in rows[0].note
-    assert rows[0].verdict is Verdict.NOT_ASSESSED
+    assert all(one.request.cells.sampling is not None for one in refits)
+    base, joined = make_fit(asked(data)), make_fit(refits[1].request, up=0.3)
+    assert base.correction is None
+    assert joined.correction.by_zone
+    rows = list(refit_rows(refits[1:2], {refits[1].name: joined}, base, labels(data), 0.05))
+    first, again = rows[1], rows[0]
+    assert (first.variant, again.variant) == ("in person", "phone and in person")
+    half = (again.difference_upper - again.difference_lower) / 2
+    both = np.hypot(first.std_error, again.std_error)
+    assert half == pytest.approx(1.959964 * both, rel=1e-6)
 
 
 def test_the_example_has_three_refits():

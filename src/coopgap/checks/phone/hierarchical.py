@@ -155,7 +155,10 @@ def phone_refit_rows(refits: list[PhoneRefit], context: RegionContext) -> Iterat
                     draws, quantity=one.quantity, category=one.category, **named
                 )
                 first, again = posterior_interval(before), posterior_interval(draws)
-                moved = _moved(refit.check, first, again)
+                nested = refit.check is not Check.PHONE_REPLACES and not (
+                    own.correction or fit.correction
+                )
+                moved = _moved(first, again, nested=nested)
                 row = compared(row, first, again, moved, context.request.smallest_gap)
                 yield replace(row, note=refit.note)
         if refit.check not in beside:
@@ -174,14 +177,14 @@ def phone_refit_rows(refits: list[PhoneRefit], context: RegionContext) -> Iterat
         )
 
 
-def _moved(name: Check, first: Interval, again: Interval) -> Interval:
+def _moved(first: Interval, again: Interval, *, nested: bool) -> Interval:
     """How far a refit lies from the fit in person, normal limits.
 
     Of people who join, the variance is what they take from it (Hausman 1978, Econometrica 46). Of
-    others in place of some, those of both fits are added, which errs on the wide side: they share
-    the members.
+    others in place of some, and of weighted people, whose fits are not efficient, those of both
+    fits are added, which errs on the wide side: they share the members.
     """
     one, other = first.std_error**2, again.std_error**2
-    variance = one + other if name is Check.PHONE_REPLACES else abs(one - other)
+    variance = abs(one - other) if nested else one + other
     value = again.estimate - first.estimate
     return wald(value, float(np.sqrt(variance)), df=np.inf, prob=INTERVAL_PROB, null=0.0)
