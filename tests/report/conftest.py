@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from coopgap.core.estimate import TABLES, to_frame
+from coopgap.core.estimate import TABLES, Row, to_frame
 from coopgap.core.vocabulary import EXAMPLE
 from coopgap.study.spec import (
     Design,
@@ -87,6 +87,13 @@ def interval(estimate: float, half: float = 0.05, kind: str = "confidence") -> d
         "interval_kind": kind,
         "p_value": 0.0004,
     }
+
+
+def record(kind: type[Row], model: str, source: str, **cells: object) -> Row:
+    """A row of a model whose outcome has the same name."""
+    keys = {"model": model, "outcome": model, "source": source}
+    names = {item.name for item in fields(kind)}
+    return kind(**{name: value for name, value in keys.items() if name in names} | cells)
 
 
 def read_rows(folder: str, source: str) -> dict[str, pd.DataFrame]:
