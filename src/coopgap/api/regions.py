@@ -323,7 +323,7 @@ def hierarchical(
     beside = {member, *places, *zones} & {*covariates}
     if beside:
         found = f"names {', '.join(sorted(beside))}"
-        raise InputError("formula", found, "membership, places and zone stand beside it")
+        raise InputError("formula", found, "membership, region and zone stand beside it")
     if sampler not in ("nutpie", "pymc"):
         raise InputError("sampler", f"is {sampler!r}", "allowed: nutpie, pymc")
     whole = complete(frame, (outcome, *covariates, member, *places, *zones))
