@@ -131,6 +131,7 @@ def _design_meta(design: Design) -> dict[str, Any]:
     """Columns that say how people were sampled, `region` a variable; null where undeclared."""
     return {
         "region": design.region,
+        **({} if design.department is None else {"department": design.department}),
         "zone": list(design.zone) or None,
         "weight": design.weight,
         "id": design.id,

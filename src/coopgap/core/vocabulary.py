@@ -106,6 +106,7 @@ class Status(StrEnum):
     WITHHELD = "withheld"
     NOT_ESTIMABLE = "not_estimable"
     FEW_CLUSTERS = "few_clusters"
+    PREDICTED = "predicted"
 
 
 BLANK: Final = frozenset({Status.SUPPRESSED, Status.WITHHELD, Status.NOT_ESTIMABLE})
@@ -255,6 +256,8 @@ class Diagnostic(StrEnum):
     GATE = "gate"
     GATE_RETRIED = "gate_retried"
     ZONES_IN_MODEL = "zones_in_model"
+    DEPARTMENTS_IN_MODEL = "departments_in_model"
+    PRIOR_SHARE = "prior_share"
     DRAWS_REUSED = "draws_reused"
     WITHHELD = "withheld"
     NOT_ESTIMABLE = "not_estimable"

@@ -93,7 +93,8 @@ class Results:
         variable, mark, level = name.partition("=")
         if not mark:
             return "all" if name in ("", "all") else readable(name)
-        return clean(level) if variable == "region" else f"{self.label(variable)}: {clean(level)}"
+        is_place = variable in ("region", *self.study.design.places.values())
+        return clean(level) if is_place else f"{self.label(variable)}: {clean(level)}"
 
     def levels(self, outcome: str) -> tuple[str, ...]:
         """Levels of an outcome, lowest first; none if the study does not declare it."""

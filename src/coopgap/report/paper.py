@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from coopgap.core.estimate import BalanceRow, CoefficientRow, DiagnosticRow, GapRow
-from coopgap.core.vocabulary import Family, Quantity, Scale, Status, Use
+from coopgap.core.vocabulary import Family, Population, Quantity, Scale, Status, Use
 from coopgap.report import lookat, words
 from coopgap.report.data import Answer, Results, by
 from coopgap.report.tables import Table, brackets, pivot, trimmed
@@ -76,7 +76,7 @@ def _gap_notes(results: Results, rows: Sequence[GapRow]) -> Iterator[str]:
 
 
 def group_variables(answer: Answer) -> list[str]:
-    """Variables by whose levels the headline's family has gaps, `region` among them."""
+    """Variables by whose levels there are gaps, `region` and `department` among them."""
     rows = (row for row in answer.gaps if answer.is_headline(row) and row.group != "all")
     return list(dict.fromkeys(row.group.partition("=")[0] for row in rows))
 
@@ -88,7 +88,12 @@ def by_group(answer: Answer, variable: str) -> Table:
     """
     mine = [row for row in answer.gaps if row.group.partition("=")[0] == variable]
     own = {row.group: row for row in mine if answer.is_headline(row) and answer.is_first(row)}
-    pooled = {r.group: r for r in mine if r.family == Family.HIERARCHICAL and answer.is_first(r)}
+    pooled = {
+        row.group: row
+        for row in mine
+        if (row.family, row.population) == (Family.HIERARCHICAL, Population.ALL_MEMBERS)
+        and answer.is_first(row)
+    }
     first = next((group for group, row in own.items() if row.estimate is not None), "")
     from_first = [
         row for row in mine if (row.quantity, row.comparator) == ("gap_difference", first)
@@ -102,17 +107,17 @@ def by_group(answer: Answer, variable: str) -> Table:
         "Alone" if pooled else "Gap",
         *("Pooled", f"Difference {away}", "p", f"Pooled difference {away}"),
     )
+    everyone = {**pooled, **own}
     rows = [
         (
-            _level(group),
+            _level(group) + _asked(row),
             words.count(row.n_member),
             words.count(row.n_comparison),
-            _estimate(row),
-            *(_estimate(found.get(group)) for found in (pooled, alone)),
+            *(_estimate(found.get(group)) for found in (own, pooled, alone)),
             words.p_value(alone[group].p_value) if group in alone else words.DASH,
             _estimate(together.get(group)),
         )
-        for group, row in own.items()
+        for group, row in everyone.items()
     ]
     where = answer.first.category
     at = (category_words(where, answer.levels),) if where else ()
@@ -127,14 +132,21 @@ def by_group(answer: Answer, variable: str) -> Table:
     )
 
 
+def _asked(row: GapRow) -> str:
+    """That a gap is predicted, since nobody, or no member, was asked there."""
+    if row.status != Status.PREDICTED:
+        return ""
+    return " (no member asked here)" if row.n_comparison else " (nobody asked here)"
+
+
 def _level(group: str) -> str:
     return clean(group.partition("=")[2])
 
 
 def variable_of(results: Results, name: str) -> str:
     """The study's variable that a term or group names: `region` is that of the design."""
-    declared = results.study.design.region
-    return declared if name == "region" and declared else name
+    places = {place: variable for variable, place in results.study.design.places.items()}
+    return places.get(name, name)
 
 
 def equal_gaps(answer: Answer, variable: str) -> DiagnosticRow | None:
@@ -186,6 +198,8 @@ _SCALES: Final = {"logit": "Log odds", "probit": "Probit scale", "cloglog": "Com
 _SPREADS: Final = {
     "sd_superpopulation": "Spread between regions like these",
     "sd_finite": "Spread between these regions",
+    "sd_department": "Spread between departments",
+    "sd_department_gap": "Spread of the gap between departments",
     "sd_zone": "Spread between zones",
     "sd_zone_gap": "Spread of the gap between zones",
     "sd_threshold_shift": "Spread of the gap over thresholds",

@@ -132,6 +132,7 @@ COLUMNS: dict[str, Column] = {
     "variant": _words("Version", lambda r, row: capital(version_words(row)) or words.DASH),
     "about": _words("Of", lambda r, row: r.label(row.about) if row.about else words.DASH),
     "category": _words("Who", lambda r, row: r.group(row.category)),
+    "group": _words("Where", lambda r, row: r.group(row.group)),
     "term": _words("Term", lambda r, row: _term(r, row.about)),
     "test": _words("Test", lambda r, row: readable(row.test or "")),
     "diagnostic_p": _number("p", lambda r, row: words.p_value(row.value)),

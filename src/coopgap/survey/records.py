@@ -56,6 +56,9 @@ class Survey:
         Rows in the file, without those of labels.
     doubts
         Numbers, weights and zones that may stand for no answer.
+    department_region
+        Shape (L,): of each department its region, an index into the region's levels; None where
+        no departments are declared.
     """
 
     source: str
@@ -78,6 +81,7 @@ class Survey:
     extended: tuple[ExtendedMissing, ...] = ()
     numeric: Mapping[str, Numeric] = field(default_factory=dict)
     doubts: tuple[Doubt, ...] = ()
+    department_region: IntArray | None = None
 
     @property
     def n(self) -> int:
@@ -116,9 +120,9 @@ class ModelRows:
     index, outcome
         Shape (n,): position in the survey; index into the outcome's levels, lowest first.
     factors, factor_levels
-        By variable (covariates, exact strata, region and declared groups), shape (n,): level
-        index, or of numeric ones position among the values; and its levels. Declared groups and
-        the region may hold -1; covariates and strata never do.
+        By variable (covariates, exact strata, region, department and declared groups), shape
+        (n,): level index, or of numeric ones position among the values; and its levels. Declared
+        groups and places may hold -1; covariates and strata never do.
     zone, weight
         Shape (n,): cluster index, or None; sampling weights, ones where none is declared.
     tie
@@ -206,10 +210,9 @@ def complete_rows(
 
 
 def _factors(survey: Survey, study: Study, spec: ModelSpec) -> tuple[str, ...]:
-    """Covariates, strata, region and declared groups, once each; never the outcome itself."""
-    region = () if study.design.region is None else (study.design.region,)
+    """Covariates, strata, places and declared groups, once each; never the outcome itself."""
     groups = tuple(name for name, variable in survey.variables.items() if variable.groups)
-    names = dict.fromkeys((*spec.variables, *region, *groups))
+    names = dict.fromkeys((*spec.variables, *study.design.places, *groups))
     return tuple(name for name in names if name != spec.outcome)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from coopgap.core.estimate import GapRow, SensitivityRow
-from coopgap.core.vocabulary import Check, Family, Quantity, Verdict
+from coopgap.core.vocabulary import Check, Family, Population, Quantity, Verdict
 from coopgap.report.data import Answer, Results, by
 from coopgap.report.figures.canvas import BAND, FIRST, INK, SECOND, SOFT, Canvas, Drawing, canvas
 from coopgap.report.words import (
@@ -292,8 +292,8 @@ def prior(answer: Answer) -> Drawing | None:
     )
 
 
-def regions(answer: Answer) -> Drawing | None:
-    """Each region alone (hollow) beside its partially pooled gap (filled); None without pooling."""
+def regions(answer: Answer, place: str = "region") -> Drawing | None:
+    """Each place alone (hollow) beside its partially pooled gap (filled); None without pooling."""
     results, category = answer.results, shown_category(answer)
     mine = [
         row
@@ -302,7 +302,8 @@ def regions(answer: Answer) -> Drawing | None:
         and (answer.is_headline(row) or row.family == Family.HIERARCHICAL)
     ]
     pooled = [row for row in mine if row.family == Family.HIERARCHICAL and row.estimate is not None]
-    inside = [row for row in mine if row.group.startswith("region=")]
+    over = {row.population for row in mine if answer.is_headline(row)} | {Population.ALL_MEMBERS}
+    inside = [row for row in mine if row.group.startswith(f"{place}=") and row.population in over]
     groups = list(dict.fromkeys(row.group for row in inside))
     if not groups or not any(row.group in groups for row in pooled):
         return None
@@ -323,8 +324,8 @@ def regions(answer: Answer) -> Drawing | None:
         _region(drawn, 2 * number + 1.5, [row for row in inside if row.group == group])
     told = "; ".join(f"{results.group(row.group)} {_how(row)} {shown(row)}" for row in inside)
     return Drawing(
-        name=f"regions_{answer.model}",
-        alt=f"{answer.label} by region: {told}.",
+        name=f"{place}s_{answer.model}",
+        alt=f"{answer.label} by {place}: {told}.",
         figure=drawn.figure,
     )
 
