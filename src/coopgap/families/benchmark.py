@@ -13,6 +13,7 @@ from coopgap.core.errors import NotEstimable
 from coopgap.core.gap import Margins
 from coopgap.core.vocabulary import AT_REGIONS, Family, Population
 from coopgap.families.estimate import Estimate
+from coopgap.families.resampled import replicated
 from coopgap.families.sample import Sample, are_few, count_clusters, require_both_groups
 from coopgap.matching.sample import effective_size
 from coopgap.regression.covariance import CoefficientCovariance
@@ -162,22 +163,33 @@ def _with_error(
     own: Sample, weight: FloatArray, centred: FloatArray, means: FloatArray, beside: Beside
 ) -> tuple[Margins, str]:
     """Margins whose covariance has the survey's part and the outside shares' own."""
-    zone, n_levels = own.rows.zone, means.size
-    few = zone is not None and are_few(int(np.unique(zone).size))
+    n_levels = means.size
     theirs = np.zeros_like(centred) if beside.centred is None else beside.centred
-    of_survey = mean_covariance(np.hstack([centred, theirs]), weight, zone, reduced=few)
+    of_survey, deviations = _of_survey(own, weight, np.hstack([centred, theirs]))
     cov = of_survey.cov.copy()
     cov[n_levels:, n_levels:] += beside.cov
-    kind = "HC0" if zone is None else f"cluster {'CR2' if few else 'CR1'}"
     margins = Margins(
         member=means,
         comparison=beside.mean,
         cov=cov,
         df=of_survey.df,
         df_of=_df_of(of_survey, cov),
+        deviations=deviations,
     )
     vary = "are taken as fixed" if beside.fixed else "vary as a sample of their size"
-    return margins, f"{kind}; declared shares {vary}"
+    return margins, f"{of_survey.kind}; declared shares {vary}"
+
+
+def _of_survey(
+    own: Sample, weight: FloatArray, centred: FloatArray
+) -> tuple[CoefficientCovariance, FloatArray | None]:
+    """The survey's part of the covariance, and deviations of replicates where there are any."""
+    rows = own.rows
+    if rows.replicates is not None:
+        moves = weight[:, None] * centred / weight.sum()
+        return replicated(rows.replicates, rows.index, moves)
+    few = rows.zone is not None and are_few(int(np.unique(rows.zone).size))
+    return mean_covariance(centred, weight, rows.zone, reduced=few), None
 
 
 def _df_of(

@@ -150,6 +150,8 @@ def robust_covariance(
 ) -> CoefficientCovariance:
     """Sandwich of a kind for a fit on cells."""
     x, cells, information = on.x, on.cells, None
+    if on.resampled is not None:
+        return on.resampled.covariance(unit_scores(fit, x) @ fit.bread)[0]
     if kind == "CR2" and on.cluster is not None:
         information = cluster_information(fit, x, cells.counts, on.cluster)
     elif kind == "HC3":

@@ -12,7 +12,9 @@ import numpy as np
 from coopgap.core.arrays import FloatArray, IntArray
 from coopgap.core.errors import NotEstimable
 from coopgap.core.gap import Contrast, Interval, Margins, contrast_gradient, contrast_values, wald
+from coopgap.families.resampled import person_deviations
 from coopgap.survey.cells import group_codes
+from coopgap.survey.records import Replicates
 
 INTERVAL_PROB = 0.95
 """Coverage probability of every interval in gaps.csv and coefficients.csv."""
@@ -35,6 +37,8 @@ class Influence:
         too; each may be None.
     corrected
         Whether contributions are adjusted for the clusters' number already (CR2).
+    replicates
+        Of the survey, where replicate weights make the standard errors.
     """
 
     people: IntArray
@@ -45,6 +49,7 @@ class Influence:
     cluster: IntArray | None
     second: IntArray | None
     corrected: bool
+    replicates: Replicates | None = None
 
     def of(self, gradient: FloatArray) -> FloatArray:
         """Contributions to a contrast of the margins with this gradient, (2J,); shape (m,)."""
@@ -104,7 +109,8 @@ def difference(
     A person's contribution to the difference is that to the first less that to the second, zero
     where one leaves the person out. Contributions are summed by cluster; of several ways of
     clustering the sums over every combination are added and subtracted in turn (Cameron, Gelbach
-    & Miller 2011, Journal of Business & Economic Statistics 29, 238-249).
+    & Miller 2011, Journal of Business & Economic Statistics 29, 238-249). With replicate weights
+    they are summed with each, matching weights held fixed.
     """
     value, own, moves, own_df = contributions(first, contrast)
     at = contrast if other is None else other
@@ -113,7 +119,13 @@ def difference(
     total = _placed(people, own.people, moves) - share * _placed(people, beside.people, other_moves)
     corrected = own.corrected and beside.corrected
     ways = _ways(people, own, beside if share else own)
-    variance = float(total @ total) if not ways else _variance(total, ways, corrected=corrected)
+    if own.replicates is not None:
+        away = person_deviations(own.replicates, people, total[:, None])
+        variance = float((away**2).sum())
+    elif ways:
+        variance = _variance(total, ways, corrected=corrected)
+    else:
+        variance = float(total @ total)
     return wald(
         value - share * other_value,
         float(np.sqrt(max(variance, 0.0))),

@@ -13,7 +13,7 @@ from scipy import sparse
 from coopgap.core.arrays import BoolArray, FloatArray, IntArray
 from coopgap.core.errors import NotEstimable
 from coopgap.core.estimate import DiagnosticRow, GapRow, Keys, finite
-from coopgap.core.gap import Contrast, Interval, null_value, wald
+from coopgap.core.gap import Contrast, Interval, contrast_gradient, null_value, wald
 from coopgap.core.tails import chi2_above, f_above
 from coopgap.core.vocabulary import Diagnostic, IntervalKind, Kind, Quantity, Status
 from coopgap.families.difference import INTERVAL_PROB, Influence, contributions
@@ -138,19 +138,31 @@ def group_gaps(estimates: Sequence[Estimate], contrast: Contrast) -> GroupGaps:
     -----
     Each group keeps its own variance. Two groups covary by the sums of their people's
     contributions in the clusters that they share, zones or, without zones, people; each sum is
-    corrected for few clusters as its group's variance is. Matched sets lie within groups.
+    corrected for few clusters as its group's variance is. Matched sets lie within groups. With
+    replicate weights they covary as their replicates do.
     """
     parts = [contributions(estimate, contrast) for estimate in estimates]
     intervals = [estimate.intervals[contrast] for estimate in estimates]
+    away = [_by_replicate(estimate, contrast) for estimate in estimates]
     sums, behind = _sums([(own, moves) for _, own, moves, _ in parts])
-    cov = (sums @ sums.T).toarray()
+    cov, shared = (sums @ sums.T).toarray(), (behind @ behind.T).toarray() > 0
+    if away and all(one is not None for one in away):
+        cov, shared = np.array(away) @ np.array(away).T, np.ones_like(shared)
     np.fill_diagonal(cov, [0.0 if one is None else one.std_error**2 for one in intervals])
     return GroupGaps(
         values=np.array([np.nan if one is None else one.estimate for one in intervals]),
         df=np.array([df for *_, df in parts]),
         cov=cov,
-        shared=(behind @ behind.T).toarray() > 0,
+        shared=shared,
     )
+
+
+def _by_replicate(estimate: Estimate, contrast: Contrast) -> FloatArray | None:
+    """Deviations of a contrast in each replicate, shape (R,), or None without any."""
+    margins = estimate.margins
+    if margins is None or margins.deviations is None:
+        return None
+    return np.asarray(margins.deviations @ contrast_gradient(contrast, margins))
 
 
 def _sums(parts: Sequence[tuple[Influence, FloatArray]]) -> tuple[sparse.csr_array, Any]:

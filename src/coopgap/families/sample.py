@@ -15,6 +15,7 @@ from coopgap.core.gap import Margins
 from coopgap.core.vocabulary import Diagnostic, Family, Kind, Population, Status
 from coopgap.families.difference import Influence
 from coopgap.families.estimate import FEW_CLUSTERS, Estimate
+from coopgap.families.resampled import Resampled, by_replicates
 from coopgap.matching.sample import MatchedSample, combined_weight, effective_size
 from coopgap.regression.clusters import PERSON_KINDS, CovarianceKind
 from coopgap.regression.design import design_matrix
@@ -68,9 +69,14 @@ class Sample:
         return self.matched.method != "none"
 
     @property
+    def by_replicates(self) -> bool:
+        """Whether replicate weights make the standard errors."""
+        return self.rows.replicates is not None
+
+    @property
     def by_person(self) -> bool:
-        """Whether the model takes people as independent."""
-        return self.fitting.std_errors in PERSON_KINDS
+        """Whether people are taken as independent, by the model or until replicates are."""
+        return self.fitting.std_errors in PERSON_KINDS or self.by_replicates
 
     @property
     def clusters(self) -> tuple[IntArray | None, IntArray | None]:
@@ -79,6 +85,8 @@ class Sample:
         Zones; with chosen pairs also their sets, unless every set lies in one zone (Abadie &
         Spiess 2022, JASA 117), and the sets alone where the study declares no zone.
         """
+        if self.by_replicates:
+            return None, None
         zone, sets = self.rows.zone, self.matched.set_id
         if self.matched.method not in PAIRED or not self.matched.n_sets:
             return zone, None
@@ -146,7 +154,7 @@ def count_clusters(
         has no standard error, with status `few_clusters`.
     """
     zone = sample.rows.zone
-    if zone is None or by_person:
+    if zone is None or by_person or sample.by_replicates:
         return None
     n_clusters = int(np.unique(zone if keep is None else zone[keep]).size)
     if n_clusters < FEW_CLUSTERS and not sample.domain:
@@ -193,6 +201,8 @@ class SampleCells:
         Shape (c,): membership, and whether the matching kept the cell's people.
     cluster, second
         Shape (c,): first and second way of clustering, or None.
+    resampled
+        Its people, where replicate weights make the standard errors.
     """
 
     cells: Cells
@@ -205,6 +215,7 @@ class SampleCells:
     kept: BoolArray
     cluster: IntArray | None
     second: IntArray | None
+    resampled: Resampled | None = None
 
 
 def sample_cells(sample: Sample, weight: FloatArray, *, matched: bool = False) -> SampleCells:
@@ -236,6 +247,21 @@ def sample_cells(sample: Sample, weight: FloatArray, *, matched: bool = False) -
         kept=cells.codes[:, 1] == 1,
         cluster=None if first is None else cells.codes[:, 2],
         second=None if second is None else cells.codes[:, 3],
+        resampled=resampled(rows, cells.index, weight),
+    )
+
+
+def resampled(rows: ModelRows, cell: IntArray, weight: FloatArray) -> Resampled | None:
+    """People of cells, (n,) or -1, with their weight, (n,); None without replicates, or in one."""
+    if rows.replicates is None or rows.replicate is not None:
+        return None
+    used = cell >= 0
+    return Resampled(
+        replicates=rows.replicates,
+        people=rows.index[used],
+        cell=cell[used],
+        level=rows.outcome[used],
+        weight=weight[used],
     )
 
 
@@ -273,7 +299,8 @@ def from_margins(
         used = on.cells.index >= 0
         cell = on.cells.index[used]
         # Without zones sets are the first way; sets of two matchings have numbers alike.
-        zone, sets = (on.cluster, on.second) if rows.zone is not None else (None, on.cluster)
+        apart = rows.zone is None and not sample.by_replicates
+        zone, sets = (None, on.cluster) if apart else (on.cluster, on.second)
         influence = Influence(
             people=rows.index[used],
             cell=cell,
@@ -283,7 +310,10 @@ def from_margins(
             cluster=None if zone is None else zone[cell],
             second=None if sets is None else sets[cell],
             corrected=margins.df_of is not None,
+            replicates=rows.replicates,
         )
+        if on.resampled is not None:
+            margins = by_replicates(margins, on.resampled.covariance(margins.influence)[1])
     return sample.estimate(
         family,
         population,

@@ -18,12 +18,14 @@ from coopgap.families.estimate import (
     Estimate,
     conditional_contrasts,
 )
-from coopgap.families.sample import Sample, are_few, require_matched
+from coopgap.families.resampled import Resampled, person_deviations
+from coopgap.families.sample import Sample, are_few, require_matched, resampled
 from coopgap.matching.sample import effective_size
 from coopgap.regression.clusters import intersection
 from coopgap.regression.conditional import (
     ConditionalFit,
     conditional_covariance,
+    conditional_scores,
     constant_within_sets,
     discordant_sets,
     fit_conditional,
@@ -52,11 +54,11 @@ def estimate_conditional(sample: Sample) -> Estimate:
     if not rows.n or not sample.matched.n_sets:
         raise NotEstimable("this matching makes no sets")
     standing = inside.standing()
-    data, units, constant = _within_sets(inside)
+    data, units, constant, people = _within_sets(inside)
     terms = tuple(units)
-    fit, covariance = fit_within_sets(*data, terms)
+    fit, covariance = fit_within_sets(*data, terms, people)
     two = len(rows.levels) == 2
-    cuts = () if two else tuple(cut_sets(*data, terms, rows.levels))
+    cuts = () if two else tuple(cut_sets(*data, terms, rows.levels, people))
     slopes = slope_intervals(fit, covariance, tuple(units.values()))
     named = [
         *zip(terms, slopes, strict=True),
@@ -87,8 +89,13 @@ def estimate_conditional(sample: Sample) -> Estimate:
 type _Data = tuple[FloatArray, IntArray, IntArray, IntArray | None]
 
 
-def _within_sets(inside: Sample) -> tuple[_Data, Mapping[str, float], tuple[str, ...]]:
-    """Design rows, people, sets and zones of cells; units by term; terms left out as constant."""
+def _within_sets(
+    inside: Sample,
+) -> tuple[_Data, Mapping[str, float], tuple[str, ...], Resampled | None]:
+    """Design rows, people, sets and zones of cells; units by term; terms left out as constant.
+
+    And the people of replicates, each of weight one.
+    """
     rows = inside.rows
     varying = [name for name in inside.covariates if name not in inside.strata]
     zone = np.zeros(rows.n, dtype=np.int64) if rows.zone is None else rows.zone
@@ -105,7 +112,8 @@ def _within_sets(inside: Sample) -> tuple[_Data, Mapping[str, float], tuple[str,
     units = {"member": 1.0, **{design.terms[at]: float(design.scale[at]) for at in kept}}
     left_out = tuple(design.terms[at] for at in np.flatnonzero(constant))
     zones = None if rows.zone is None else cells.codes[:, 2]
-    return (x, cells.people, sets, zones), units, left_out
+    people = resampled(rows, cells.index, np.ones(rows.n))
+    return (x, cells.people, sets, zones), units, left_out, people
 
 
 def fit_within_sets(
@@ -114,9 +122,16 @@ def fit_within_sets(
     sets: IntArray,
     cluster: IntArray | None,
     terms: tuple[str, ...],
+    replicated: Resampled | None = None,
 ) -> tuple[ConditionalFit, CoefficientCovariance]:
-    """The conditional fit of cells of people in sets, and its robust covariance."""
+    """The conditional fit of cells of people in sets, and its robust covariance.
+
+    People are unweighted: a replicate counts each for its weight over the sampling weight.
+    """
     fit = fit_conditional(x, people, sets, terms=terms)
+    if replicated is not None:
+        scores = conditional_scores(fit, x, people, sets, cluster)
+        return fit, replicated.covariance(scores @ fit.cov)[0]
     return fit, conditional_covariance(fit, x, people, sets, cluster)
 
 
@@ -144,6 +159,7 @@ def cut_sets(
     cluster: IntArray | None,
     terms: tuple[str, ...],
     levels: tuple[str, ...],
+    replicated: Resampled | None = None,
 ) -> Iterator[CutSets]:
     """Each cut by itself: a conditional logit on its own discordant sets."""
     for level in range(1, len(levels)):
@@ -155,7 +171,8 @@ def cut_sets(
             yield CutSets(category=category, n_sets=0, reason="no discordant set")
             continue
         try:
-            fit, covariance = fit_within_sets(x[:, ~constant], by_side, sets, cluster, kept)
+            own = replicated and replace(replicated, level=(replicated.level >= level).astype(int))
+            fit, covariance = fit_within_sets(x[:, ~constant], by_side, sets, cluster, kept, own)
         except NotEstimable as error:
             n_sets = discordant_sets(x, by_side, sets)
             yield CutSets(category=category, n_sets=n_sets, reason=error.reason)
@@ -211,6 +228,12 @@ def _linear(inside: Sample, above: FloatArray) -> LinearFit:
     """One threshold; with pairs that cross zones both ways of clustering count."""
     sets, (first, second) = inside.matched.set_id, inside.clusters
     member, weight = inside.rows.member, inside.weight
+    replicates = inside.rows.replicates
+    if replicates is not None:
+        fit = fit_linear(above, member, weight, sets, None)
+        away = person_deviations(replicates, inside.rows.index, fit.moves[:, None])
+        error = float(np.linalg.norm(away))
+        return replace(fit, std_error=error, df=replicates.df, kind=replicates.name)
     if first is None or second is None:
         few = first is not None and are_few(int(np.unique(first).size))
         return fit_linear(above, member, weight, sets, first, kind="CR2" if few else "CR1")

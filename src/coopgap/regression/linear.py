@@ -18,7 +18,8 @@ class LinearFit:
 
     `estimate` is member minus comparison in units of the outcome, `kind` that of its error:
     `cluster CR1`, `cluster CR2` or `HC0`; `n_clusters` is None without clusters and `df` G − 1,
-    with CR2 Satterthwaite's, or infinity without clusters.
+    with CR2 Satterthwaite's, or infinity without clusters. `moves` (n,) is what each person
+    adds to the estimate.
     """
 
     estimate: float
@@ -28,6 +29,7 @@ class LinearFit:
     n_sets: int
     n_clusters: int | None
     df: float
+    moves: FloatArray
 
 
 def fit_linear(
@@ -76,6 +78,8 @@ def fit_linear(
         std_error, df = std_error * np.sqrt(n_clusters / (n_clusters - 1)), float(n_clusters - 1)
         if kind == "CR2":
             std_error, df = _cr2(within, within.outcome - estimate * within.member, by)
+    moves, lean = np.zeros(y.size), within.weight * within.member
+    moves[inside] = lean * (within.outcome - estimate * within.member) / (lean @ within.member)
     return LinearFit(
         estimate=float(estimate),
         std_error=float(std_error),
@@ -84,6 +88,7 @@ def fit_linear(
         n_sets=within.total.size,
         n_clusters=n_clusters,
         df=df,
+        moves=moves,
     )
 
 

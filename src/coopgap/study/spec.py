@@ -41,6 +41,7 @@ TiesName = Literal["key", "all"]
 LinkName = Literal["logit", "probit", "cloglog"]
 StdErrorsName = Literal["default", "CR1", "CR1S", "CR2", "HC1", "HC3"]
 IntervalsName = Literal["wald", "profile"]
+ReplicateType = Literal["BRR", "JK1", "JKn", "bootstrap"]
 FormName = Literal["free", "shares", "proportional"]
 PopulationName = Literal["members", "all_members", "pooled", "overlap", "poststratified"]
 RegionName = Literal["strata", "covariate", "left_out"]
@@ -119,6 +120,24 @@ def csv_name(value: object) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Replicates:
+    """Replicate weights, the sampling weight in each."""
+
+    columns: Values[Annotated[Text, Field(pattern=r"^[^*]*\*?[^*]*$")]]
+    """Columns of the replicate weights; `repwt*` stands for all whose name begins so, by number."""
+    type: ReplicateType
+    """How they were made: squares are of R replicates less their mean, on R - 1 df."""
+    scale: Positive | None = None
+    """Factor of all squares: 1/R for BRR, with Fay's rho 1/(R(1 - rho)^2); (R - 1)/R for JK1; 1 for
+    JKn; 1/(R - 1) for bootstrap."""
+    rscales: Annotated[
+        tuple[Annotated[Number, Field(ge=0)], ...],
+        BeforeValidator(listed, json_schema_input_type=Number | list[Number]),
+    ] = ()
+    """Factor of each replicate's square, or one of all: 1 unless declared, and needed for JKn."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Design:
     """How people were sampled."""
 
@@ -131,6 +150,8 @@ class Design:
     """Column of the clusters, or several that name one together."""
     weight: Text | None = None
     """Column of the sampling weights."""
+    replicates: Replicates | None = None
+    """Replicate weights: each family is fitted again with each, the matching made anew."""
     id: Text | None = None
     """Column that names people; a person may stand once."""
     mode: Annotated[Mode, apart("in_person", "phone")] | None = None
