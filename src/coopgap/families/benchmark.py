@@ -13,11 +13,10 @@ from coopgap.core.errors import NotEstimable
 from coopgap.core.gap import Margins
 from coopgap.core.vocabulary import AT_REGIONS, Family, Population
 from coopgap.families.estimate import Estimate
-from coopgap.families.resampled import replicated
 from coopgap.families.sample import Sample, are_few, count_clusters, require_both_groups
 from coopgap.matching.sample import effective_size
-from coopgap.regression.covariance import CoefficientCovariance
 from coopgap.regression.raking import margin_classes, rake_to_population
+from coopgap.regression.sampled import CoefficientCovariance, sample_of_rows
 from coopgap.regression.shares import mean_covariance
 from coopgap.study.spec import Benchmark, DeclaredPopulation, Margin, OutsideShares
 from coopgap.survey.records import ModelRows
@@ -163,9 +162,12 @@ def _with_error(
     own: Sample, weight: FloatArray, centred: FloatArray, means: FloatArray, beside: Beside
 ) -> tuple[Margins, str]:
     """Margins whose covariance has the survey's part and the outside shares' own."""
-    n_levels = means.size
+    sampled, n_levels = sample_of_rows(own.rows), means.size
+    zone = sampled.cluster if sampled.has_cr2 else None
+    few = zone is not None and are_few(int(np.unique(zone).size))
     theirs = np.zeros_like(centred) if beside.centred is None else beside.centred
-    of_survey, deviations = _of_survey(own, weight, np.hstack([centred, theirs]))
+    moves = np.hstack([centred, theirs])
+    of_survey = mean_covariance(moves, weight, sampled, reduced=few)
     cov = of_survey.cov.copy()
     cov[n_levels:, n_levels:] += beside.cov
     margins = Margins(
@@ -174,22 +176,10 @@ def _with_error(
         cov=cov,
         df=of_survey.df,
         df_of=_df_of(of_survey, cov),
-        deviations=deviations,
+        deviations=sampled.deviations(moves * (weight / weight.sum())[:, None]),
     )
     vary = "are taken as fixed" if beside.fixed else "vary as a sample of their size"
     return margins, f"{of_survey.kind}; declared shares {vary}"
-
-
-def _of_survey(
-    own: Sample, weight: FloatArray, centred: FloatArray
-) -> tuple[CoefficientCovariance, FloatArray | None]:
-    """The survey's part of the covariance, and deviations of replicates where there are any."""
-    rows = own.rows
-    if rows.replicates is not None:
-        moves = weight[:, None] * centred / weight.sum()
-        return replicated(rows.replicates, rows.index, moves)
-    few = rows.zone is not None and are_few(int(np.unique(rows.zone).size))
-    return mean_covariance(centred, weight, rows.zone, reduced=few), None
 
 
 def _df_of(

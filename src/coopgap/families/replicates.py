@@ -14,8 +14,7 @@ from coopgap.core.vocabulary import Family, Population, Status
 from coopgap.families.cells import PROFILE
 from coopgap.families.difference import INTERVAL_PROB
 from coopgap.families.estimate import Coefficient, Estimate
-from coopgap.families.resampled import by_replicates
-from coopgap.regression.replicates import replicate_deviations
+from coopgap.regression.replicates import by_replicates, replicate_deviations
 from coopgap.survey.records import Replicates
 
 UNWEIGHTED: Final = frozenset({Family.CONDITIONAL_LOGIT, Family.CONDITIONAL_ORDINAL})

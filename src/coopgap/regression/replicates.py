@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import numpy as np
 
-from coopgap.core.arrays import FloatArray
+from coopgap.core.arrays import BoolArray, FloatArray, IntArray
+from coopgap.core.gap import Margins
+from coopgap.survey.records import Replicates
 
 
 def replicate_deviations(
@@ -58,3 +62,58 @@ def linearised_replicates(
     a person's weight is made of, such as a matching weight, is held fixed.
     """
     return np.asarray((replicates / weight[:, None] - 1).T @ moves)
+
+
+@dataclass(frozen=True, slots=True)
+class Resampled:
+    """The people of a sample, whose weights differ by replicate.
+
+    `people` (m,) are positions in the survey; of cells also the `cell` of each, their outcome
+    `level` and their `weight` in the estimate. Without cells each is one of their own.
+    """
+
+    replicates: Replicates
+    people: IntArray
+    cell: IntArray | None = None
+    level: IntArray | None = None
+    weight: FloatArray | None = None
+
+    def take(self, keep: BoolArray | IntArray) -> Resampled:
+        """People who are no cells where `keep` is true, or at those positions."""
+        assert self.cell is None
+        return Resampled(self.replicates, self.people[keep])
+
+    def of_cells(self, cell: IntArray, level: IntArray, weight: FloatArray) -> Resampled:
+        """People in cells, (n,) or -1 outside, with their level and weight, (n,)."""
+        used = cell >= 0
+        people = self.people[used]
+        return Resampled(self.replicates, people, cell[used], level[used], weight[used])
+
+    def split(self, level: int) -> Resampled:
+        """The same with two levels: below one, and that one or higher."""
+        assert self.level is not None
+        return replace(self, level=(self.level >= level).astype(np.int64))
+
+    def deviations(self, unit: FloatArray) -> FloatArray:
+        """Of estimates, (R, q), by what a person of weight one in cell and level adds, (c, J, q).
+
+        Of people who are no cells what each adds with all their weight, (m, q) or (m, 1, q).
+        """
+        moves = unit.reshape(len(unit), -1)
+        if self.cell is not None and self.level is not None and self.weight is not None:
+            moves = self.weight[:, None] * unit[self.cell, self.level]
+        own = self.replicates
+        moved = linearised_replicates(moves, own.whole[self.people], own.weights[self.people])
+        return replicate_deviations(moved, own.scale, own.rscales)
+
+
+def by_replicates(margins: Margins, deviations: FloatArray) -> Margins:
+    """Margins with the error of deviations of replicates, shape (R, 2J).
+
+    They take the place of those to first order; what outside shares add to the covariance stays.
+    """
+    before, cov = margins.deviations, deviations.T @ deviations
+    if before is not None:
+        cov = cov + (margins.cov - before.T @ before)
+    df = float(len(deviations) - 1)
+    return replace(margins, cov=np.asarray(cov), df=df, df_of=None, deviations=deviations)

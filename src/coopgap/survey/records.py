@@ -10,6 +10,7 @@ import numpy as np
 
 from coopgap.core.arrays import BoolArray, FloatArray, IntArray, UintArray
 from coopgap.study.spec import ModelSpec, ReplicateType, Study, Variable
+from coopgap.survey.drawn import Drawn
 from coopgap.survey.numeric import Numeric
 from coopgap.survey.raw import ExtendedMissing
 
@@ -88,6 +89,9 @@ class Survey:
         Shape (n,): cluster index from 0, and positive weights; None where none is declared.
     replicates
         Replicate weights, or None.
+    stratum, drawn
+        Shape (n,): index of the sampling stratum; and what was drawn. None where no sampling
+        design is declared.
     person
         Shape (n,): a number for each declared identifier, or None. Unique, save where a phone row
         repeats the identifier of an in-person row.
@@ -120,6 +124,8 @@ class Survey:
     numeric: Mapping[str, Numeric] = field(default_factory=dict)
     doubts: tuple[Doubt, ...] = ()
     replicates: Replicates | None = None
+    stratum: IntArray | None = None
+    drawn: Drawn | None = None
 
     @property
     def n(self) -> int:
@@ -143,6 +149,7 @@ class Survey:
             phone=self.phone[order],
             codes={name: codes[order] for name, codes in self.codes.items()},
             zone=None if self.zone is None else self.zone[order],
+            stratum=None if self.stratum is None else self.stratum[order],
             weight=None if self.weight is None else self.weight[order],
             replicates=None if self.replicates is None else self.replicates.take(order),
             person=person,
@@ -168,6 +175,8 @@ class ModelRows:
         Replicate weights of the whole survey, at `index`, or None.
     replicate
         Whose weights `weight` are, from 0; None for those of the whole sample.
+    stratum, drawn
+        Shape (n,): as of the survey; what was drawn stays, whoever is taken.
     tie
         Shape (n,): as of the survey; None for rows that are not people of a survey.
     dropped
@@ -187,6 +196,8 @@ class ModelRows:
     numeric: Mapping[str, Numeric] = field(default_factory=dict)
     replicates: Replicates | None = None
     replicate: int | None = None
+    stratum: IntArray | None = None
+    drawn: Drawn | None = None
 
     @property
     def n(self) -> int:
@@ -231,6 +242,7 @@ class ModelRows:
             member=self.member[keep],
             factors={name: codes[keep] for name, codes in self.factors.items()},
             zone=None if self.zone is None else self.zone[keep],
+            stratum=None if self.stratum is None else self.stratum[keep],
             weight=self.weight[keep],
             tie=None if self.tie is None else self.tie[keep],
         )
@@ -257,6 +269,8 @@ def complete_rows(
         factors={name: survey.codes[name][index] for name in factors},
         factor_levels={name: survey.variables[name].levels for name in factors},
         zone=None if survey.zone is None else survey.zone[index],
+        stratum=None if survey.stratum is None else survey.stratum[index],
+        drawn=survey.drawn,
         weight=np.ones(index.size) if survey.weight is None else survey.weight[index],
         replicates=survey.replicates,
         tie=survey.tie[index],
