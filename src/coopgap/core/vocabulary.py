@@ -247,6 +247,8 @@ class Diagnostic(StrEnum):
     POSTSTRATIFIED = "poststratified"
     NOT_POSTSTRATIFIED = "not_poststratified"
     STD_ERRORS = "std_errors"
+    REPLICATES = "replicates"
+    MATCHING_HELD = "matching_held"
     DISCORDANT_SETS = "discordant_sets"
     BIAS_REDUCED = "bias_reduced"
     WILD_SCORE_P = "wild_score_p"

@@ -46,6 +46,7 @@ from coopgap.study.spec import (
     ModelSpec,
     NegativeControl,
     Phone,
+    Replicates,
     Study,
     Variable,
     csv_name,
@@ -91,7 +92,27 @@ def _usable(design: Design) -> Design:
     if design.mode is not None:
         modes = {"in_person": design.mode.in_person, "phone": design.mode.phone}
         require_apart({**modes, "missing.mode": design.missing.get("mode", ())})
+    if design.replicates is not None:
+        _check_replicates(design.replicates, design.weight)
     return design
+
+
+def _check_replicates(replicates: Replicates, weight: str | None) -> None:
+    """What can be known of replicate weights before the survey is read."""
+    if weight is None:
+        raise Refusal(
+            "needs the weight of the whole sample too", "give design.weight", "replicates"
+        )
+    if weight in replicates.columns:
+        raise Refusal(
+            f"holds {weight}, which is design.weight", "leave it out", "replicates.columns"
+        )
+    if replicates.type == "JKn" and not replicates.rscales:
+        raise Refusal(
+            "is absent", "JKn needs them: a number a replicate, or one of all", "replicates.rscales"
+        )
+    if replicates.rscales and not any(replicates.rscales):
+        raise Refusal("are all 0", "give positive numbers", "replicates.rscales")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

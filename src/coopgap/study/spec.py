@@ -41,10 +41,12 @@ TiesName = Literal["key", "all"]
 LinkName = Literal["logit", "probit", "cloglog"]
 StdErrorsName = Literal["default", "CR1", "CR1S", "CR2", "HC1", "HC3"]
 IntervalsName = Literal["wald", "profile"]
+ReplicateType = Literal["BRR", "JK1", "JKn", "bootstrap"]
 FormName = Literal["free", "shares", "proportional"]
 PopulationName = Literal["members", "all_members", "pooled", "overlap", "poststratified"]
 RegionName = Literal["strata", "covariate", "left_out"]
 ModeHandlingName = Literal["in_person", "phone_joins"]
+LonelyName = Literal["adjust", "certainty"]
 PriorName = Literal[
     "beta_sd",
     "region_sd",
@@ -130,6 +132,24 @@ def csv_name(value: object) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Replicates:
+    """Replicate weights, the sampling weight in each."""
+
+    columns: Values[Annotated[Text, Field(pattern=r"^[^*]*\*?[^*]*$")]]
+    """Columns of the replicate weights; `repwt*` stands for all whose name begins so, by number."""
+    type: ReplicateType
+    """How they were made: squares are of R replicates less their mean, on R - 1 df."""
+    scale: Positive | None = None
+    """Factor of all squares: 1/R for BRR, with Fay's rho 1/(R(1 - rho)^2); (R - 1)/R for JK1; 1 for
+    JKn; 1/(R - 1) for bootstrap."""
+    rscales: Annotated[
+        tuple[Annotated[Number, Field(ge=0)], ...],
+        BeforeValidator(listed, json_schema_input_type=Number | list[Number]),
+    ] = ()
+    """Factor of each replicate's square, or one of all: 1 unless declared, and needed for JKn."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Design:
     """How people were sampled."""
 
@@ -142,8 +162,25 @@ class Design:
         BeforeValidator(listed, json_schema_input_type=Text | Values[Text]),
     ] = ()
     """Column of the clusters, or several that name one together."""
+    strata: Annotated[
+        Values[Text],
+        BeforeValidator(listed, json_schema_input_type=Text | Values[Text]),
+    ] = ()
+    """Column of the sampling strata, or several that name one together."""
+    fpc: Annotated[
+        Values[Text],
+        Field(max_length=2),
+        BeforeValidator(listed, json_schema_input_type=Text | Values[Text]),
+    ] = ()
+    """Column of the population's zones in the stratum (people, without zones), and a second one of
+    its people in the zone: how many there are, or where no number exceeds 1 the share drawn."""
+    lonely: LonelyName | None = None
+    """What a stratum with one zone drawn contributes: its difference to the mean over all, or
+    nothing; without it such strata are refused."""
     weight: Text | None = None
     """Column of the sampling weights."""
+    replicates: Replicates | None = None
+    """Replicate weights: each family is fitted again with each, the matching made anew."""
     id: Text | None = None
     """Column that names people; a person may stand once."""
     mode: Annotated[Mode, apart("in_person", "phone")] | None = None
@@ -170,10 +207,9 @@ class Design:
         """Columns of the survey file by key, where declared."""
         mode = None if self.mode is None else self.mode.column
         one = {"weight": self.weight, "id": self.id, "mode": mode}
-        named: dict[str, tuple[str, ...]] = {
-            key: (column,) for key, column in one.items() if column is not None
-        }
-        return {"zone": self.zone, **named} if self.zone else named
+        several = {"zone": self.zone, "strata": self.strata, "fpc": self.fpc}
+        named = {key: (column,) for key, column in one.items() if column is not None}
+        return {key: columns for key, columns in several.items() if columns} | named
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

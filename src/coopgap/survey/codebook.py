@@ -5,7 +5,8 @@ Each column is looked at once for each of its distinct values, never row by row.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy as np
 from coopgap.core.arrays import BoolArray, FloatArray, IntArray, UintArray
 from coopgap.core.errors import SurveyError, without_marks
 from coopgap.core.vocabulary import EXAMPLE
+from coopgap.study.spec import Replicates as DeclaredReplicates
 from coopgap.study.spec import Study, Variable
 from coopgap.study.values import Code, normalise
 from coopgap.survey.levels import (
@@ -29,8 +31,8 @@ from coopgap.survey.levels import (
     row_numbers,
 )
 from coopgap.survey.numeric import Numeric, numeric
-from coopgap.survey.raw import Answers, RawTable
-from coopgap.survey.records import Doubt, Drop, Survey
+from coopgap.survey.raw import Answers, RawTable, expand
+from coopgap.survey.records import Doubt, Drop, Replicates, Survey
 from coopgap.survey.ties import hashed, record_ties
 from coopgap.survey.values import file_missing, labelled_missing, natural_order, reads_as_missing
 
@@ -65,6 +67,7 @@ def needed_columns(study: Study) -> tuple[str, ...]:
         variable = study.variables[name]
         columns.extend(variable.items or (variable.column,))
     columns.extend(column for named in study.design.columns.values() for column in named)
+    columns.extend(study.design.replicates.columns if study.design.replicates else ())
     return tuple(dict.fromkeys(columns))
 
 
@@ -91,6 +94,8 @@ def apply_codebook(raw: RawTable, study: Study) -> Survey:
         _zones_in_regions(raw, study, zone, codes[study.design.region])
     department_region = _department_regions(raw, study, codes)
     weight = _weight(raw, study, rows)
+    sides = {"members": member & ~phone, "comparison people": ~member & ~phone}
+    replicates = None if weight is None else _replicates(raw, study, rows, weight, sides)
     person = _person(raw, study, rows, phone)
     record = [phone.astype(np.uint64)]
     if study.design.id is not None:
@@ -100,6 +105,8 @@ def apply_codebook(raw: RawTable, study: Study) -> Survey:
         record += _hashed_answers(member, codes, variables, numbers)
         record += [] if zone is None else [hashed(zone_labels)[zone]]
         record += [] if weight is None else [hashed(weight)]
+        # People who are alike in all else may differ in a replicate.
+        record += [] if replicates is None else [hashed(one) for one in replicates.weights.T]
     return Survey(
         source=EXAMPLE if raw.is_example else without_marks(raw.name),
         sha256=raw.sha256,
@@ -112,6 +119,7 @@ def apply_codebook(raw: RawTable, study: Study) -> Survey:
         zone=zone,
         zone_labels=zone_labels,
         weight=weight,
+        replicates=replicates,
         person=person,
         tie=record_ties(record),
         n_read=n_read,
@@ -443,6 +451,71 @@ def _weight(raw: RawTable, study: Study, rows: _Rows) -> FloatArray | None:
             "every sampling weight is a positive number",
         )
     return weight
+
+
+def _replicates(
+    raw: RawTable,
+    study: Study,
+    rows: _Rows,
+    weight: FloatArray,
+    groups: Mapping[str, BoolArray],
+) -> Replicates | None:
+    """Replicate weights, each column looked at by itself: there may be hundreds.
+
+    `groups` are people who were asked in person, by what they are called.
+    """
+    declared = study.design.replicates
+    if declared is None:
+        return None
+    columns = expand(declared.columns, raw.columns)
+    scale, rscales = _scales(raw, declared, columns)
+    if study.design.weight in columns:
+        raise raw.refusal(
+            str(study.design.weight),
+            "is design.weight, and design.replicates.columns takes it in too",
+            "name the replicate weights alone",
+        )
+    weights = np.empty((weight.size, len(columns)))
+    for place, column in enumerate(columns):
+        own = replace(raw, data={column: raw.data[column]})
+        numbers = numbers_of(own, column)
+        numbers[file_missing(own, column)] = np.nan
+        # A negative zero would be another number to a hash.
+        weights[:, place] = own.answers(column).rows(numbers, np.nan)[rows] + 0.0
+        bad = int((~(weights[:, place] >= 0) | np.isinf(weights[:, place])).sum())
+        if bad:
+            raise raw.refusal(
+                column,
+                f"{bad} replicate weights are missing, negative or not numbers",
+                "every replicate weight is a number, 0 or more",
+            )
+        for who, people in groups.items():
+            if not weights[people, place].any():
+                raise raw.refusal(
+                    column, f"no {who} have any weight", "both groups have weight in each replicate"
+                )
+    return Replicates(
+        type=declared.type, weights=weights, whole=weight, scale=scale, rscales=rscales
+    )
+
+
+def _scales(
+    raw: RawTable, declared: DeclaredReplicates, columns: Sequence[str]
+) -> tuple[float, FloatArray]:
+    """The factor of all squares, and of each replicate's."""
+    n = len(columns)
+    key = f"{raw.where}: design.replicates"
+    if n < 2:
+        raise SurveyError(f"{key}.columns", f"{n} column is there", "two replicates or more")
+    if len(declared.rscales) not in (0, 1, n):
+        raise SurveyError(
+            f"{key}.rscales",
+            f"{len(declared.rscales)} numbers for {n} replicates",
+            f"give {n}, one a replicate, or one of all",
+        )
+    usual = {"BRR": 1 / n, "JK1": (n - 1) / n, "JKn": 1.0, "bootstrap": 1 / (n - 1)}
+    scale = usual[declared.type] if declared.scale is None else declared.scale
+    return scale, np.broadcast_to(declared.rscales or (1.0,), (n,)).astype(np.float64)
 
 
 def _person(raw: RawTable, study: Study, rows: _Rows, phone: BoolArray) -> IntArray | None:

@@ -9,7 +9,8 @@ from typing import Any, Literal
 import numpy as np
 
 from coopgap.core.arrays import BoolArray, FloatArray, IntArray, UintArray
-from coopgap.study.spec import ModelSpec, Study, Variable
+from coopgap.study.spec import ModelSpec, ReplicateType, Study, Variable
+from coopgap.survey.drawn import Drawn
 from coopgap.survey.numeric import Numeric
 from coopgap.survey.raw import ExtendedMissing
 
@@ -35,6 +36,46 @@ class Doubt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Replicates:
+    """Replicate weights of n people, each with the sampling weight in it, zero or more.
+
+    Attributes
+    ----------
+    type
+        BRR, JK1, JKn or bootstrap.
+    weights, whole
+        Shape (n, R), and shape (n,): the sampling weights of the whole sample.
+    scale, rscales
+        Factor of all squares of deviations, and shape (R,) of each replicate's.
+    """
+
+    type: ReplicateType
+    weights: FloatArray
+    whole: FloatArray
+    scale: float
+    rscales: FloatArray
+
+    def take(self, keep: IntArray) -> Replicates:
+        """The people at these positions."""
+        return replace(self, weights=self.weights[keep], whole=self.whole[keep])
+
+    @property
+    def n(self) -> int:
+        """How many there are."""
+        return int(self.weights.shape[1])
+
+    @property
+    def df(self) -> float:
+        """Degrees of freedom of a variance."""
+        return float(self.n - 1)
+
+    @property
+    def name(self) -> str:
+        """How many, and of what type."""
+        return f"{self.n} replicate weights ({self.type})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Survey:
     """Validated answers of n people, as integer codes into declared levels.
 
@@ -47,6 +88,11 @@ class Survey:
         values, -1 where missing.
     zone, weight
         Shape (n,): cluster index from 0, and positive weights; None where none is declared.
+    replicates
+        Replicate weights, or None.
+    stratum, drawn
+        Shape (n,): index of the sampling stratum; and what was drawn. None where no sampling
+        design is declared.
     person
         Shape (n,): a number for each declared identifier, or None. Unique, save where a phone row
         repeats the identifier of an in-person row.
@@ -82,6 +128,9 @@ class Survey:
     numeric: Mapping[str, Numeric] = field(default_factory=dict)
     doubts: tuple[Doubt, ...] = ()
     department_region: IntArray | None = None
+    replicates: Replicates | None = None
+    stratum: IntArray | None = None
+    drawn: Drawn | None = None
 
     @property
     def n(self) -> int:
@@ -105,7 +154,9 @@ class Survey:
             phone=self.phone[order],
             codes={name: codes[order] for name, codes in self.codes.items()},
             zone=None if self.zone is None else self.zone[order],
+            stratum=None if self.stratum is None else self.stratum[order],
             weight=None if self.weight is None else self.weight[order],
+            replicates=None if self.replicates is None else self.replicates.take(order),
             person=person,
             tie=self.tie[order],
         )
@@ -125,6 +176,12 @@ class ModelRows:
         groups and places may hold -1; covariates and strata never do.
     zone, weight
         Shape (n,): cluster index, or None; sampling weights, ones where none is declared.
+    replicates
+        Replicate weights of the whole survey, at `index`, or None.
+    replicate
+        Whose weights `weight` are, from 0; None for those of the whole sample.
+    stratum, drawn
+        Shape (n,): as of the survey; what was drawn stays, whoever is taken.
     tie
         Shape (n,): as of the survey; None for rows that are not people of a survey.
     dropped
@@ -142,11 +199,26 @@ class ModelRows:
     tie: UintArray | None = None
     dropped: tuple[Drop, ...]
     numeric: Mapping[str, Numeric] = field(default_factory=dict)
+    replicates: Replicates | None = None
+    replicate: int | None = None
+    stratum: IntArray | None = None
+    drawn: Drawn | None = None
 
     @property
     def n(self) -> int:
         """People in the model."""
         return int(self.member.size)
+
+    def in_replicate(self, number: int) -> ModelRows:
+        """The people who have weight in a replicate, with that weight."""
+        assert self.replicates is not None
+        kept = self.take(self.has_weight(number))
+        return replace(kept, weight=self.replicates.weights[kept.index, number], replicate=number)
+
+    def has_weight(self, number: int) -> BoolArray:
+        """Who has weight in a replicate, shape (n,)."""
+        assert self.replicates is not None
+        return np.asarray(self.replicates.weights[self.index, number] > 0)
 
     @property
     def n_smaller(self) -> int:
@@ -175,6 +247,7 @@ class ModelRows:
             member=self.member[keep],
             factors={name: codes[keep] for name, codes in self.factors.items()},
             zone=None if self.zone is None else self.zone[keep],
+            stratum=None if self.stratum is None else self.stratum[keep],
             weight=self.weight[keep],
             tie=None if self.tie is None else self.tie[keep],
         )
@@ -202,7 +275,10 @@ def complete_rows(
         factors={name: survey.codes[name][index] for name in factors},
         factor_levels={name: survey.variables[name].levels for name in factors},
         zone=None if survey.zone is None else survey.zone[index],
+        stratum=None if survey.stratum is None else survey.stratum[index],
+        drawn=survey.drawn,
         weight=np.ones(index.size) if survey.weight is None else survey.weight[index],
+        replicates=survey.replicates,
         tie=survey.tie[index],
         dropped=tuple(dropped),
         numeric=survey.numeric,
