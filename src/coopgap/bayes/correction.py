@@ -64,27 +64,35 @@ class Corrected:
 def coordinates(draws: Draws, layout: Layout) -> FloatArray:
     """What the likelihood of given zones depends on, shape (chains, draws, q).
 
-    Beta, location, log increments, shifts, slopes, and free levels that sum to zero; not the SDs.
+    Beta, location, log increments, shifts, slopes, and free levels; not the SDs.
     """
     parts = [draws["beta"][..., None], draws["location"][..., None]]
-    parts += [draws[name] for name in ("increments", *layout.shifts, "slopes") if name in draws]
+    parts += [draws[name] for name in _linear(draws, layout)]
     parts += [draws[name] @ basis.T for name, basis in _bases(layout).items()]
     return np.concatenate(parts, axis=-1)
 
 
+def _linear(draws: Draws, layout: Layout) -> list[str]:
+    names = ("increments", *layout.shifts, "slopes", "area", "area_gap")
+    return [name for name in names if name in draws]
+
+
 def _bases(layout: Layout) -> Mapping[str, FloatArray]:
-    """By block of rows, its n levels from n - 1 free ones: free @ basis."""
-    return {b.name: zero_sum(np.eye(b.n - 1)) for b in layout.blocks if not b.of_zone}
+    """By block of rows, its n levels from its free ones: free @ basis."""
+    return {
+        block.name: zero_sum(np.eye(block.n - 1)) if block.sums_to_zero else np.eye(block.n)
+        for block in layout.blocks
+        if not block.of_zone
+    }
 
 
 def replaced(draws: Draws, layout: Layout, values: FloatArray) -> dict[str, FloatArray]:
     """Draws with other values of `coordinates`."""
     found = dict(draws) | {"beta": values[..., 0], "location": values[..., 1]}
     at = 2
-    for name in ("increments", *layout.shifts, "slopes"):
-        if name in draws:
-            size = draws[name].shape[-1]
-            found[name], at = values[..., at : at + size], at + size
+    for name in _linear(draws, layout):
+        size = draws[name].shape[-1]
+        found[name], at = values[..., at : at + size], at + size
     for name, basis in _bases(layout).items():
         found[name], at = values[..., at : at + len(basis)] @ basis, at + len(basis)
     return found
