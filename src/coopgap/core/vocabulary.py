@@ -8,6 +8,9 @@ from typing import Final
 AT_REGIONS: Final = ", at the sample's regions"
 """Ending of the comparator of outside shares whose regions are weighted as the sample's."""
 
+ROUNDING: Final = "_rounding"
+"""Ending of the model of printed rows that say what rounding alone leaves open."""
+
 EXAMPLE: Final = "EXAMPLE DATA"
 """`source` of every row that comes from the example survey."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -121,7 +121,7 @@ def by_group(answer: Answer, variable: str) -> Table:
     ]
     where = answer.first.category
     at = (category_words(where, answer.levels),) if where else ()
-    of = results.label(variable_of(results, variable))
+    of = results.label_inside(variable_of(results, variable))
     return _table(
         header,
         rows,
@@ -272,39 +272,33 @@ def flow(results: Results) -> Table:
         return (step, *("" if n is None else words.count(n) for n in people))
 
     rows = [line("Rows read", None, None, None, meta.get("n_read"))]
-    rows += [_left_out(drop) for drop in meta.get("dropped") or ()]
+    rows += [_left_out(results, drop) for drop in meta.get("dropped") or ()]
     phone = meta.get("n_phone") or None
     phone_member = meta.get("n_phone_member") or (0 if phone else None)
     others_by_phone = phone - (phone_member or 0) if phone else None
     rows.append(line("In person", meta.get("n_member"), meta.get("n_comparison"), None, None))
     rows.append(line("By phone, in checks only", phone_member, others_by_phone, None, phone))
-    steps = {one.model: _steps(one) for one in asked(results)}
-    for model, found in steps.items():
-        shared = len({tuple(own) for own in steps.values()}) == 1
-        if shared and model != next(iter(steps)):
-            break
-        rows += [
-            (step if shared else f"{_label(results, model)}: {step}", *n) for step, *n in found
-        ]
+    steps = [(one.label, _steps(one)) for one in asked(results)]
+    shared = len({tuple(own) for _, own in steps}) == 1
+    for label, found in steps[:1] if shared else steps:
+        rows += [(step if shared else f"{label}: {step}", *n) for step, *n in found]
     sides = (capital(results.members), capital(results.others))
     header = ("Step", *sides, "Effective size", "All")
     kept = [row for row in rows if any(row[1:])]
     return _table(header, kept, lead=1, name="flow", caption="From rows read to people compared")
 
 
-def _label(results: Results, model: str) -> str:
-    return next(one.label for one in results.answers if one.model == model)
-
-
-def _left_out(drop: Any) -> Cells:
-    return (f"Left out: {clean(str(drop['reason']))}", "", "", "", words.count(drop["count"]))
+def _left_out(results: Results, drop: Mapping[str, Any]) -> Cells:
+    name = drop.get("variable")
+    why = f"{results.label_inside(name)} missing" if name else clean(str(drop["reason"]))
+    return (f"Left out: {why}", "", "", "", words.count(drop["count"]))
 
 
 def _steps(answer: Answer) -> list[Cells]:
     """Complete answers, and whom the matching kept, lost and is worth."""
     models = answer.results.meta.get("models") or ()
     drops = (drop for one in models if one["model"] == answer.model for drop in one["dropped"])
-    rows = [_left_out(drop) for drop in drops]
+    rows = [_left_out(answer.results, drop) for drop in drops]
     everyone = (row for row in answer.gaps if row.group == "all" and row.n_member is not None)
     whole = next((row for row in everyone if row.family == Family.UNADJUSTED), None)
     if whole is None or whole.n_member is None or whole.n_comparison is None:

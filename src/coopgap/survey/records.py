@@ -18,10 +18,11 @@ ModeName = Literal["in person", "phone", "both"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drop:
-    """People left out, and why."""
+    """People left out, and why: without an answer to a `variable`, where it is that."""
 
     reason: str
     count: int
+    variable: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,7 +189,8 @@ def complete_rows(
     for name in spec.variables:
         lacking = keep & (survey.codes[name] < 0)
         if lacking.any():
-            dropped.append(Drop(reason=f"{name} missing", count=int(lacking.sum())))
+            why = f"{name} missing"
+            dropped.append(Drop(reason=why, count=int(lacking.sum()), variable=name))
             keep &= ~lacking
     index = np.flatnonzero(keep)
     factors = _factors(survey, study, spec)
@@ -232,7 +234,11 @@ def people_meta(survey: Survey) -> dict[str, Any]:
 
 def dropped_meta(drops: Iterable[Drop]) -> list[dict[str, Any]]:
     """Whom a step left out, and why."""
-    return [{"reason": drop.reason, "count": drop.count} for drop in drops]
+    return [
+        {"reason": one.reason, "count": one.count}
+        | ({"variable": one.variable} if one.variable else {})
+        for one in drops
+    ]
 
 
 def label_row_words(n_rows: int) -> str:

@@ -314,7 +314,7 @@ def regions(answer: Answer, place: str = "region") -> Drawing | None:
         f"gap, percentage points, {results.members} minus {results.others}",
         mark=results.mark,
         labels=[results.group(group) for group in groups],
-        values=[f"pooled {shown(row)}" for row in inside],
+        values=[f"● pooled {shown(row)}" for row in inside],
     )
     drawn.zero()
     if whole is not None:
@@ -335,19 +335,20 @@ def _how(row: GapRow) -> str:
 
 
 def _overall(drawn: Canvas, row: GapRow) -> None:
-    """The gap over all regions, as a band behind them."""
-    band = limits(row)
+    """The gap over all regions, as a mark above them and a band behind them."""
+    band, at = limits(row), 100 * (row.estimate or 0.0)
     if band is not None:
         drawn.axes.axvspan(*band, color=BAND, zorder=0, lw=0)
-    drawn.axes.axvline(100 * (row.estimate or 0.0), color=FIRST, lw=1.1, ls=(0, (4, 2)), zorder=2)
+    drawn.axes.axvline(at, color=FIRST, lw=1.1, ls=(0, (4, 2)), zorder=2)
+    drawn.mark(0, at, band, color=FIRST, shape="D")
     drawn.label(0, "all regions", bold=True, color=FIRST)
-    drawn.value(0, f"all {shown(row)}", bold=True, color=FIRST)
+    drawn.value(0, f"◆ all {shown(row)}", bold=True, color=FIRST)
 
 
 def _region(drawn: Canvas, top: float, rows: Sequence[GapRow]) -> None:
     for row in rows:
         pooled = row.family == Family.HIERARCHICAL
         at, color = (top + 0.8, FIRST) if pooled else (top, SECOND)
-        drawn.value(at, f"{_how(row)} {shown(row)}", color=color)
+        drawn.value(at, f"{'●' if pooled else '○'} {_how(row)} {shown(row)}", color=color)
         if row.estimate is not None:
             drawn.mark(at, 100 * row.estimate, limits(row), color=color, hollow=not pooled)
