@@ -30,7 +30,6 @@ from coopgap.families.headline import (
     with_adjusted,
 )
 from coopgap.families.plan import Plan
-from coopgap.printed.rows import printed_rows
 from coopgap.study.spec import Study
 
 
@@ -127,6 +126,8 @@ def _printed(tables: Tables, study: Study) -> None:
     """The printed numbers that the study names."""
     if study.printed is None:
         return
+    from coopgap.printed.rows import printed_rows
+
     result = printed_rows(study.printed, study.benchmarks)
     for name in TABLES:
         getattr(tables, name).extend(getattr(result, name))

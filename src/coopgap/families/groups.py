@@ -37,6 +37,7 @@ _WORST: Final = (
     Status.WITHHELD,
     Status.NOT_ESTIMABLE,
     Status.FEW_CLUSTERS,
+    Status.PREDICTED,
     Status.FEW_PEOPLE,
     Status.OK,
 )

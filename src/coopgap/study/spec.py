@@ -53,6 +53,8 @@ PriorName = Literal[
     "gap_sd",
     "covariate_sd",
     "slope_sd",
+    "department_sd",
+    "department_gap_sd",
     "zone_sd",
     "zone_gap_sd",
     "threshold_shift_sd",
@@ -113,6 +115,15 @@ class DeclaredPopulation:
     margins: tuple[Margin, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Area:
+    """What a file says of departments: numbers by column, and regions, by department."""
+
+    file: str
+    numbers: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    regions: Mapping[str, str] = field(default_factory=dict)
+
+
 def csv_name(value: object) -> str:
     """The name of a CSV file in the study folder, which is hashed with it."""
     if not isinstance(value, str) or Path(value).name != value or not value.endswith(".csv"):
@@ -144,6 +155,8 @@ class Design:
 
     region: Text | None = None
     """Variable, declared below, whose levels are the regions."""
+    department: Text | None = None
+    """Variable, declared below, finer than region; a level may have nobody."""
     zone: Annotated[
         Values[Text],
         BeforeValidator(listed, json_schema_input_type=Text | Values[Text]),
@@ -182,6 +195,12 @@ class Design:
     """CSV file beside study.toml: the people of a population at the levels of some variables."""
     missing: Mapping[str, Codes] = field(default_factory=dict)
     """Values for no answer in these columns, by key; `weight = []` where 999 is a weight."""
+
+    @property
+    def places(self) -> dict[str, str]:
+        """What groups call the levels of the variables that are places, by variable."""
+        named = {self.region: "region", self.department: "department"}
+        return {name: place for name, place in named.items() if name is not None}
 
     @property
     def columns(self) -> dict[str, tuple[str, ...]]:
@@ -389,6 +408,14 @@ class Hierarchical:
     """Posterior draws a chain."""
     target_accept: Annotated[float, Strict(), Field(ge=0.5, lt=1)] = 0.99
     """Acceptance that the sampler adapts to."""
+    area: Annotated[
+        Area | None,
+        BeforeValidator(
+            lambda name: Area(file=csv_name(name)),
+            json_schema_input_type=Annotated[str, Field(pattern=r"^[^/\\]+\.csv$")],
+        ),
+    ] = None
+    """CSV file in the study folder: numbers of each department, which its level and gap follow."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -528,7 +555,8 @@ class Study:
     path, or None where only `--data` can say; `encoding` is that of its text, None where it is to
     be found. `printed` is a shipped registry's name or a file of the folder. `sha256` covers
     study.toml, every model file and the files they name; `files` are these, by name.
-    `where` has, by column, the values of the rows that are kept.
+    `where` has, by column, the values of the rows that are kept. `department_regions` are those
+    of departments that a file of the study names.
     `disclosure_minimum` are the people that no output may tell apart; 0 where anything may be told.
     """
 
@@ -550,4 +578,5 @@ class Study:
     benchmarks: tuple[Benchmark, ...] = ()
     negative_control: NegativeControl | None = None
     where: Mapping[str, Codes] = field(default_factory=dict)
+    department_regions: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, bytes] = field(default_factory=dict, repr=False, compare=False)

@@ -5,7 +5,7 @@ Each column is looked at once for each of its distinct values, never row by row.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from typing import Final
 
@@ -47,14 +47,20 @@ type _Rows = IntArray | slice
 """Which rows of the file."""
 
 
-def needed_variables(study: Study) -> tuple[str, ...]:
-    """Variables of models, variants and multiverses, region and groups, in the order declared."""
+def _modelled_variables(study: Study) -> set[str]:
+    """Variables of models, variants and multiverses, and groups."""
     used = {name for spec in study.models for name in spec.variables}
     for spec in study.models:
         used.update(spec.multiverse.variables if spec.multiverse else ())
         used.update(name for variant in spec.variants for name in variant.spec.variables)
     used.update(name for name, variable in study.variables.items() if variable.groups)
-    return tuple(name for name in study.variables if name in used | {study.design.region})
+    return used
+
+
+def needed_variables(study: Study) -> tuple[str, ...]:
+    """Those of models, and the places of the design, in the order declared."""
+    used = _modelled_variables(study) | {*study.design.places}
+    return tuple(name for name in study.variables if name in used)
 
 
 def needed_columns(study: Study) -> tuple[str, ...]:
@@ -84,10 +90,12 @@ def apply_codebook(raw: RawTable, study: Study) -> Survey:
     phone = _phone(raw, study, keep)[rows]
     _both_sides(raw, study, member, phone)
     variables = {name: study.variables[name] for name in needed_variables(study)}
-    numbers, codes = _coded_variables(raw, variables, rows, _positions(~phone))
+    may_lack = {study.design.department} - _modelled_variables(study)
+    numbers, codes = _coded_variables(raw, variables, rows, _positions(~phone), may_lack)
     zone, zone_labels = (None, ()) if zones is None else _used(*zones, rows)
     if zone is not None and study.design.region is not None:
         _zones_in_regions(raw, study, zone, codes[study.design.region])
+    department_region = _department_regions(raw, study, codes)
     weight = _weight(raw, study, rows)
     sides = {"members": member & ~phone, "comparison people": ~member & ~phone}
     replicates = None if weight is None else _replicates(raw, study, rows, weight, sides)
@@ -127,6 +135,7 @@ def apply_codebook(raw: RawTable, study: Study) -> Survey:
         sheet=raw.sheet,
         label_rows=raw.label_rows,
         extended=raw.extended,
+        department_region=department_region,
     )
 
 
@@ -272,9 +281,16 @@ def _both_sides(raw: RawTable, study: Study, member: BoolArray, phone: BoolArray
 
 
 def _coded_variables(
-    raw: RawTable, variables: Mapping[str, Variable], rows: _Rows, in_person: _Rows
+    raw: RawTable,
+    variables: Mapping[str, Variable],
+    rows: _Rows,
+    in_person: _Rows,
+    may_lack: Set[str | None],
 ) -> tuple[dict[str, Numeric], dict[str, IntArray]]:
-    """What numeric variables are made of, and the level index (or number) of each by person."""
+    """What numeric variables are made of, and the level index (or number) of each by person.
+
+    Only variables that `may_lack` somebody may have levels that nobody has.
+    """
     numbers, codes = {}, {}
     for name, variable in variables.items():
         if variable.is_numeric:
@@ -284,7 +300,7 @@ def _coded_variables(
         if not variable.is_numeric:
             codes[name] = level_codes(raw, variable)[rows]
     for name, variable in variables.items():
-        _every_level(raw, variable, codes[name][in_person])
+        _every_level(raw, variable, codes[name][in_person], all_needed=name not in may_lack)
     return numbers, {name: codes[name] for name in variables}
 
 
@@ -310,7 +326,7 @@ def _numeric(raw: RawTable, variable: Variable, column: FloatArray) -> tuple[Num
     return result, np.where(known, np.searchsorted(values, column), MISSING).astype(np.int64)
 
 
-def _every_level(raw: RawTable, variable: Variable, codes: IntArray) -> None:
+def _every_level(raw: RawTable, variable: Variable, codes: IntArray, *, all_needed: bool) -> None:
     """Refuse levels that nobody interviewed in person has, or a variable that nobody answered."""
     counts = np.bincount(codes + 1, minlength=len(variable.levels) + 1)[1:]
     columns = ", ".join(variable.items) or variable.column
@@ -322,7 +338,7 @@ def _every_level(raw: RawTable, variable: Variable, codes: IntArray) -> None:
         )
     levels = () if variable.is_numeric else zip(variable.levels, counts, strict=True)
     empty = [level for level, count in levels if count == 0]
-    if empty:
+    if empty and all_needed:
         shown = ", ".join(repr(level) for level in empty[:5])
         more = f" and {len(empty) - 5} more" if len(empty) > 5 else ""
         raise raw.refusal(
@@ -342,6 +358,51 @@ def _zones_in_regions(raw: RawTable, study: Study, zone: IntArray, region: IntAr
             "a zone has a label of its own; where labels repeat, name the columns that tell zones "
             "apart together, such as zone = [REGION, ZONE]",
         )
+
+
+def _department_regions(
+    raw: RawTable, study: Study, codes: Mapping[str, IntArray]
+) -> IntArray | None:
+    """The region of each department: that of its people, and where nobody is, as a file says."""
+    region, department = study.design.region, study.design.department
+    if region is None or department is None:
+        return None
+    regions, levels = study.variables[region].levels, study.variables[department].levels
+    known = (codes[region] >= 0) & (codes[department] >= 0)
+    there = np.zeros((len(levels), len(regions)), dtype=np.int64)
+    np.add.at(there, (codes[department][known], codes[region][known]), 1)
+    columns = ", ".join((*study.variables[department].columns, *study.variables[region].columns))
+    several = np.flatnonzero((there > 0).sum(axis=1) > 1)
+    if several.size:
+        first = several[0]
+        raise raw.refusal(
+            columns,
+            f"{several.size} of {len(levels)} departments stand in more than one {region}: "
+            f"{levels[first]} first, with {there[first].sum() - there[first].max()} of its "
+            f"{there[first].sum()} people outside the one of most",
+            "each department lies in one region",
+        )
+    found = there.argmax(axis=1)
+    for place, level in enumerate(levels):
+        told = study.department_regions.get(level)
+        people = int(there[place].sum())
+        if not people and told is None:
+            raise raw.refusal(
+                columns,
+                f"nobody has the level {level!r} of variable {department}, and no file says in "
+                f"which {region} it lies",
+                f"give the file of [hierarchical] area a column {region}, or take the level out "
+                "of the codebook",
+            )
+        if told is not None and people and regions[found[place]] != told:
+            raise raw.refusal(
+                columns,
+                f"the people of {level} stand in another {region} than a file of the study says",
+                "mend one of them",
+            )
+        if not people and told is not None:
+            found[place] = regions.index(told)
+    return found.astype(np.int64)
 
 
 def in_several_regions(zone: IntArray, region: IntArray) -> tuple[int, int]:

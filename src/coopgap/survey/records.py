@@ -19,10 +19,11 @@ ModeName = Literal["in person", "phone", "both"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drop:
-    """People left out, and why."""
+    """People left out, and why: without an answer to a `variable`, where it is that."""
 
     reason: str
     count: int
+    variable: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +106,9 @@ class Survey:
         Rows in the file, without those of labels.
     doubts
         Numbers, weights and zones that may stand for no answer.
+    department_region
+        Shape (L,): of each department its region, an index into the region's levels; None where
+        no departments are declared.
     """
 
     source: str
@@ -127,6 +131,7 @@ class Survey:
     extended: tuple[ExtendedMissing, ...] = ()
     numeric: Mapping[str, Numeric] = field(default_factory=dict)
     doubts: tuple[Doubt, ...] = ()
+    department_region: IntArray | None = None
     replicates: Replicates | None = None
     stratum: IntArray | None = None
     drawn: Drawn | None = None
@@ -170,9 +175,9 @@ class ModelRows:
     index, outcome
         Shape (n,): position in the survey; index into the outcome's levels, lowest first.
     factors, factor_levels
-        By variable (covariates, exact strata, region and declared groups), shape (n,): level
-        index, or of numeric ones position among the values; and its levels. Declared groups and
-        the region may hold -1; covariates and strata never do.
+        By variable (covariates, exact strata, region, department and declared groups), shape
+        (n,): level index, or of numeric ones position among the values; and its levels. Declared
+        groups and places may hold -1; covariates and strata never do.
     zone, weight
         Shape (n,): cluster index, or None; sampling weights, ones where none is declared.
     replicates
@@ -261,7 +266,8 @@ def complete_rows(
     for name in spec.variables:
         lacking = keep & (survey.codes[name] < 0)
         if lacking.any():
-            dropped.append(Drop(reason=f"{name} missing", count=int(lacking.sum())))
+            why = f"{name} missing"
+            dropped.append(Drop(reason=why, count=int(lacking.sum()), variable=name))
             keep &= ~lacking
     index = np.flatnonzero(keep)
     factors = _factors(survey, study, spec)
@@ -284,10 +290,9 @@ def complete_rows(
 
 
 def _factors(survey: Survey, study: Study, spec: ModelSpec) -> tuple[str, ...]:
-    """Covariates, strata, region and declared groups, once each; never the outcome itself."""
-    region = () if study.design.region is None else (study.design.region,)
+    """Covariates, strata, places and declared groups, once each; never the outcome itself."""
     groups = tuple(name for name, variable in survey.variables.items() if variable.groups)
-    names = dict.fromkeys((*spec.variables, *region, *groups))
+    names = dict.fromkeys((*spec.variables, *study.design.places, *groups))
     return tuple(name for name in names if name != spec.outcome)
 
 
@@ -309,7 +314,11 @@ def people_meta(survey: Survey) -> dict[str, Any]:
 
 def dropped_meta(drops: Iterable[Drop]) -> list[dict[str, Any]]:
     """Whom a step left out, and why."""
-    return [{"reason": drop.reason, "count": drop.count} for drop in drops]
+    return [
+        {"reason": one.reason, "count": one.count}
+        | ({"variable": one.variable} if one.variable else {})
+        for one in drops
+    ]
 
 
 def label_row_words(n_rows: int) -> str:
