@@ -3,7 +3,7 @@ for (script in c("data", "ordinal", "binary", "conditional", "linear", "proporti
                  "covariance", "matching", "survey", "shares", "benchmark", "population",
                  "tipping", "borrow", "retrodesign", "rosenbaum", "robustness", "control",
                  "example", "vglm", "band", "phone", "missing", "linked", "multiverse", "printed",
-                 "numeric", "codes", "groups", "balance")) {
+                 "numeric", "codes", "groups", "balance", "api", "design")) {
   if (script == "vglm" && !requireNamespace("VGAM", quietly = TRUE)) {
     message("tests/r/fixtures/vglm.json left as it is: VGAM is not installed")
     next
