@@ -41,7 +41,7 @@ def stages(n: int, seed: int = 1) -> dict[str, float]:
         )
         fit = stage("cells and ordinal fit", lambda: fit_cells(sample, sample.weight))
         on = fit.on
-        data = (on.member.astype(np.float64), on.cells.counts, on.cells.squares, on.cluster)
+        data = (on.member.astype(np.float64), on.cells.counts, on.cells.squares, on.sampled.cluster)
         stage("standardised gap", lambda: standardise(fit.fit, on.x, 0, *data))
     return took
 

@@ -15,8 +15,10 @@ from coopgap.families.shares import matched_shares
 from coopgap.matching.dispatch import match
 from coopgap.regression.bootstrap import bootstrap_margins
 from coopgap.regression.ordinal import fit_ordinal
+from coopgap.regression.sampled import Sampled
 from coopgap.regression.standardise import standardise
 from coopgap.study.spec import Matching
+from coopgap.survey.drawn import count_drawn
 
 RESAMPLES = 399
 NAMES = ("agree", "strongly agree")
@@ -57,6 +59,24 @@ def _wald(margins: Margins, row: np.ndarray) -> np.ndarray:
     return np.array([estimate, std_error, estimate - half, estimate + half])
 
 
+def _sampled(
+    survey: Simulated, people: np.ndarray, *, clustered: bool, stratified: bool
+) -> Sampled:
+    """Clusters, within regions if they are strata, or independent people."""
+    cluster = survey.cluster if clustered else None
+    if not stratified:
+        return Sampled(cluster=cluster, people=people)
+    labels = tuple(map(str, range(int(survey.region.max()) + 1)))
+    drawn = count_drawn(
+        survey.region,
+        cluster,
+        None,
+        refuse=lambda key, found, allowed: ValueError(f"{key} {found}"),
+        labels=labels,
+    )
+    return Sampled(cluster=cluster, stratum=survey.region, drawn=drawn, people=people)
+
+
 def _adjusted(
     survey: Simulated, counts: np.ndarray, people: np.ndarray, names: tuple[str, ...], strata: bool
 ) -> dict[str, Margins]:
@@ -74,10 +94,8 @@ def _adjusted(
             survey.x[:, 0],
             counts,
             counts,
-            survey.cluster if clustered else None,
+            _sampled(survey, people, clustered=clustered, stratified=stratified),
             kind=kind,
-            strata=survey.region if stratified else None,
-            people=people,
         )
     return found
 
@@ -138,7 +156,7 @@ def matched_ends(survey: Simulated, setting: Setting, strata: bool, seed: int) -
                 on.member.astype(float),
                 on.cells.counts,
                 on.cells.squares,
-                on.cluster,
+                on.sampled.cluster,
                 kind=_KINDS[name][0],
             )
             for j, at, threshold in zip(shown, SHOWN, NAMES, strict=False):
@@ -155,10 +173,9 @@ def bootstrap_ends(survey: Simulated, setting: Setting, strata: bool, seed: int)
         0,
         survey.x[:, 0],
         cells.counts,
-        survey.cluster,
+        _sampled(survey, cells.people, clustered=True, stratified=strata),
         seed=seed,
         replicates=RESAMPLES,
-        strata=survey.region if strata else None,
     )
     estimate, draws = rows @ found.estimate, found.margins @ rows.T
     low, high = np.quantile(draws, [0.025, 0.975], axis=0)
@@ -231,7 +248,9 @@ def _margins(found: CellFit) -> Margins:
     on = found.on
     counts, squares = on.cells.counts, on.cells.squares
     target = on.member.astype(float)
-    return standardise(found.fit, on.x, 0, target, counts, squares, on.cluster, kind=found.kind)
+    return standardise(
+        found.fit, on.x, 0, target, counts, squares, on.sampled.cluster, kind=found.kind
+    )
 
 
 PARTS = {

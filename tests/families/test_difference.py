@@ -177,7 +177,7 @@ def test_pairs_that_cross_zones_are_clustered_both_ways():
     contrast = gap(first)
     found = difference(first, second, contrast)
     total = contributions(first, second, contrast, rows)
-    assert all(each.influence.second is not None for each in (first, second))
+    assert all(each.influence.sampled.second is not None for each in (first, second))
     here = sample.kept
     expected = two_way(total[here], rows.zone[here], sets_of(sample)[here])
     assert found.std_error == pytest.approx(expected)

@@ -139,7 +139,7 @@ def test_matched_shares_are_surveys_with_weights_taken_as_fixed(samples):
     expected = EXPECTED["shares"]
     assert kind == "cluster CR1"
     cells = on.cells
-    plain = weighted_shares(on.member, cells.counts, cells.squares, on.cluster)
+    plain = weighted_shares(on.member, cells.counts, cells.squares, on.sampled.cluster)
     for found in (margins, plain):
         assert found.member == pytest.approx(expected["shares"][0], **COEFFICIENT)
         assert found.comparison == pytest.approx(expected["shares"][1], **COEFFICIENT)

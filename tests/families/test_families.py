@@ -174,7 +174,8 @@ PAIRS = np.arange(8) // 2
     ],
 )
 def test_pairs_are_a_way_of_clustering_unless_they_lie_within_zones(zone, method, ways):
-    for way, expected in zip(paired(PAIRS, zone, method).clusters, ways, strict=True):
+    sampled = paired(PAIRS, zone, method).sampled(matched=True)
+    for way, expected in zip((sampled.cluster, sampled.second), ways, strict=True):
         assert way is expected is None or way.tolist() == expected.tolist()
 
 
@@ -265,7 +266,7 @@ def test_gaps_of_few_zones_have_cr2_and_their_own_degrees_of_freedom(zones):
     found = headline_estimate(sample).at()
     result = fit_cells(sample, sample.weight, matched=True)
     on = result.on
-    data = (on.member.astype(float), on.cells.counts, on.cells.squares, on.cluster)
+    data = (on.member.astype(float), on.cells.counts, on.cells.squares, on.sampled.cluster)
     few = zones < CR2_CLUSTERS
     margins = standardise(result.fit, on.x, 0, *data, kind="CR2" if few else "CR1")
     assert found.std_error == pytest.approx(np.sqrt(GAP @ margins.cov @ GAP))

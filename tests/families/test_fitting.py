@@ -119,8 +119,9 @@ def test_chosen_standard_errors_are_those_of_the_engine(form, kind, fixed):
     found = headline_estimate(sample)
     plain = fit_cells(unequal(n=900), sample.weight, member_free=form == "free", matched=True)
     on, by_person = plain.on, kind.startswith("HC")
-    data = (on.cells.counts, on.cells.squares, None if by_person else on.cluster)
-    chosen = {"kind": kind, "fixed": fixed, "people": on.cells.people}
+    sampled = dataclasses.replace(on.sampled, cluster=None) if by_person else on.sampled
+    data = (on.cells.counts, on.cells.squares, sampled)
+    chosen = {"kind": kind, "fixed": fixed}
     margins = standardise(plain.fit, on.x, 0, on.member.astype(float), *data, **chosen)
     gap = np.array([0, 1.0, 1.0, 0, -1.0, -1.0])
     expected = np.sqrt(gap @ margins.cov @ gap)

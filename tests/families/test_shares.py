@@ -19,6 +19,7 @@ from coopgap.families.shares import (
     matched_shares,
     stratified_shares,
 )
+from coopgap.regression.sampled import Sampled
 from coopgap.regression.shares import weighted_shares
 from coopgap.study.spec import DeclaredPopulation, Margin, Matching
 
@@ -40,10 +41,9 @@ def engine(on, cluster, kind="CR1"):
         on.member,
         cells.counts,
         cells.squares,
-        cluster,
+        Sampled(cluster=cluster, people=cells.people),
         z=on.x[:, 1:],
         kind=kind,
-        people=cells.people,
     )
 
 
@@ -86,7 +86,7 @@ def test_standard_errors_are_the_engines_of_the_kind_asked_for(zones, asked, kin
     assert found.std_errors == kind
     on, _, _ = matched_shares(sample)
     clustered = not kind.startswith("HC")
-    plain = engine(on, on.cluster if clustered else None, kind.removeprefix("cluster "))
+    plain = engine(on, on.sampled.cluster if clustered else None, kind.removeprefix("cluster "))
     assert found.margins.cov == pytest.approx(plain.cov, rel=1e-12)
     assert found.n_clusters == (zones if clustered else None)
 
@@ -98,8 +98,9 @@ def test_pairs_that_cross_zones_are_a_second_way():
     found = estimate_shares(sample)
     assert found.std_errors == "two-way CR1"
     on, _, _ = matched_shares(sample)
-    both = np.unique(np.column_stack([on.cluster, on.second]), axis=0, return_inverse=True)[1]
-    first, second, joint = (engine(on, way).cov for way in (on.cluster, on.second, both.ravel()))
+    ways = on.sampled.cluster, on.sampled.second
+    both = np.unique(np.column_stack(ways), axis=0, return_inverse=True)[1]
+    first, second, joint = (engine(on, way).cov for way in (*ways, both.ravel()))
     row = np.array([0, 0, 1.0, 0, 0, -1.0])
     expected = row @ (first + second - joint) @ row
     assert row @ found.margins.cov @ row == pytest.approx(expected, rel=1e-9)

@@ -89,7 +89,8 @@ def test_a_raked_population_is_surveys():
     codes = np.column_stack([*sample.rows.factors.values()])
     for education in range(3):
         for induced in range(3):
-            cell = (on.cells.codes[:, 4] == education) & (on.cells.codes[:, 5] == induced)
+            first, second = on.codes.values()
+            cell = (first == education) & (second == induced)
             people = (codes == [education, induced]).all(axis=1)
             r = np.array(expected["raked_weights"])[people].sum()
             # R stops when the margins hold to 12 digits of a thousand people.

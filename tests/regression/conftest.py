@@ -15,8 +15,10 @@ from coopgap.regression.cumulative import (
     unit_scores,
 )
 from coopgap.regression.ordinal import fit_ordinal
+from coopgap.regression.sampled import Sampled
 from coopgap.regression.standardise import standardise
 from coopgap.survey.cells import Cells, collapse
+from coopgap.survey.drawn import count_drawn
 
 LINKS = ("logit", "probit", "cloglog")
 GROUP = np.array([[0.0], [1.0]])
@@ -42,6 +44,16 @@ def moved(fit: CumulativeFit, params) -> CumulativeFit:
     return replace(fit, slopes=params[:k], freed=freed, thresholds=params[k + q * cuts :])
 
 
+def drawn_within(strata, cluster=None, **declared):
+    """Strata of which all that is here, and nothing else, was drawn."""
+
+    def refuse(key, found, allowed):
+        return ValueError(f"{key}: {found}; {allowed}")
+
+    labels = tuple(map(str, range(strata.max() + 1)))
+    return count_drawn(strata, cluster, None, refuse=refuse, labels=labels, **declared)
+
+
 @dataclass(frozen=True)
 class Survey:
     """Cells of people; membership is the first column of their design."""
@@ -53,7 +65,14 @@ class Survey:
     def fit(self, **more):
         return fit_ordinal(self.x, self.cells.counts, **more)
 
-    def margins(self, target=None, fit=None, cluster=True, **more):
+    def sampled(self, cluster=None, strata=None, second=None):
+        """How the cells' people were sampled; strata with all their clusters drawn."""
+        drawn = None if strata is None else drawn_within(strata, cluster)
+        return Sampled(
+            cluster=cluster, second=second, stratum=strata, drawn=drawn, people=self.cells.people
+        )
+
+    def margins(self, target=None, fit=None, cluster=True, strata=None, **more):
         """Standardised over the members, or a target."""
         return standardise(
             fit or self.fit(),
@@ -62,8 +81,7 @@ class Survey:
             self.x[:, 0] if target is None else target,
             self.cells.counts,
             self.cells.squares,
-            self.zone if cluster else None,
-            people=self.cells.people,
+            self.sampled(self.zone if cluster else None, strata),
             **more,
         )
 
@@ -75,10 +93,15 @@ class Survey:
             information = cluster_information(fit, self.x, counts, zone)
         elif kind == "HC3":
             information = unit_information(fit, self.x)
-        more = {"information": information, "people": self.cells.people, **more}
-        scores = unit_scores(fit, self.x)
+        scores, sampled = unit_scores(fit, self.x), self.sampled(zone, **more)
         return cluster_covariance(
-            fit.bread, scores, counts, self.cells.squares, zone, kind=kind, **more
+            fit.bread,
+            scores,
+            counts,
+            self.cells.squares,
+            sampled,
+            kind=kind,
+            information=information,
         )
 
     def scaled(self, scale):

@@ -19,6 +19,7 @@ from coopgap.regression.cumulative import unit_scores
 from coopgap.regression.linear import fit_linear
 from coopgap.regression.ordinal import fit_ordinal, fit_reduced
 from coopgap.regression.proportional import likelihood_ratio
+from coopgap.regression.sampled import Sampled
 from coopgap.regression.shares import share_margins
 from coopgap.regression.standardise import standardise
 
@@ -439,16 +440,13 @@ def by_cluster(each, w, cluster):
     return np.array([(w[:, :, None] * each)[cluster == g].sum(axis=0) for g in np.unique(cluster)])
 
 
-def linear(weighted, kind, **more):
+def linear(weighted, kind, *, two_ways=False):
     bread, scores, each, w, cluster, second = linear_parts(weighted)
     information = {"CR2": by_cluster(each, w, cluster), "HC3": each[:, None]}.get(kind)
     people = np.ones((len(w), 1), dtype=np.int64)
     at = cluster if kind.startswith("CR") else None
-    if more.get("second"):
-        more["second"] = second
-    return cluster_covariance(
-        bread, scores, w, w**2, at, kind=kind, information=information, people=people, **more
-    )
+    sampled = Sampled(cluster=at, second=second if two_ways else None, people=people)
+    return cluster_covariance(bread, scores, w, w**2, sampled, kind=kind, information=information)
 
 
 def as_survey(x, yes_no, w, cluster):
@@ -559,6 +557,6 @@ def test_cr2_of_clubsandwich(model, name):
 
 
 def test_two_ways():
-    found = linear(False, "CR1", second=True)
+    found = linear(False, "CR1", two_ways=True)
     assert found.cov == pytest.approx(np.array(fixture("covariance")["two_way"]), **TIGHT)
     assert found.kind == "two-way CR1"

@@ -28,7 +28,7 @@ from coopgap.regression.ordinal import fit_ordinal
 from coopgap.regression.standardise import standardise
 from coopgap.survey.cells import collapse, group_codes
 
-from .conftest import GROUP, LINKS
+from .conftest import GROUP, LINKS, drawn_within
 from .conftest import survey as make_survey
 
 GAP = np.array([0, 0, 1, 1, 0, 0, -1, -1.0])
@@ -67,7 +67,9 @@ def loop(x, cells, codes, drawn, matched):
 def test_replicates_are_those_of_a_loop(matched, stratified):
     x, cells, codes = prepared()
     sets = group_codes([codes[:, 1], codes[:, 2]])[1] if matched else None
-    groups = grouping(codes[:, -1], cells.counts.sum(axis=1), codes[:, 2] if stratified else None)
+    zone, region = codes[:, -1], codes[:, 2]
+    declared = (region, drawn_within(region, zone).first) if stratified else ()
+    groups = grouping(zone, cells.counts.sum(axis=1), *declared)
     rows = resampling_rows(x, 0, x[:, 0], cells.counts, groups, sets, "logit")
     drawn = multiplicities(groups, 12, np.random.default_rng(5))
     drawn[0] = 1

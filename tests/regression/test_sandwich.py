@@ -18,6 +18,7 @@ from coopgap.regression.covariance import cluster_covariance
 from coopgap.regression.cumulative import cluster_information, probabilities, unit_scores
 from coopgap.regression.linear import fit_linear
 from coopgap.regression.ordinal import fit_ordinal
+from coopgap.regression.sampled import Sampled
 
 from .conftest import people, probability_jacobian, survey
 
@@ -214,7 +215,11 @@ def test_negative_eigenvalues_are_set_to_zero_and_said():
     influence = rng.normal(size=(12, 1, 3))
     one = np.ones((12, 1))
     found = cluster_covariance(
-        np.eye(3), influence, one, one, np.arange(12) // 4, second=np.arange(12) % 3
+        np.eye(3),
+        influence,
+        one,
+        one,
+        Sampled(cluster=np.arange(12) // 4, second=np.arange(12) % 3),
     )
     assert found.kind == "two-way CR1, negative eigenvalues set to zero"
     assert np.linalg.eigvalsh(found.cov)[0] > -1e-12
@@ -226,7 +231,7 @@ def test_refusals():
     zone = made.zone
     for error, words, kind, more in (
         (NotEstimable, "1 cluster", "CR1", {"cluster": 0 * zone}),
-        (NotEstimable, "single cluster", "CR1", {"strata": np.where(zone == 0, 0, 1)}),
+        (ValueError, "one first-stage unit", "CR1", {"strata": np.where(zone == 0, 0, 1)}),
         (ValueError, "more than one stratum", "CR1", {"strata": made.x[:, 1].astype(int)}),
         (ValueError, "expected one of", "CR1", {"cluster": None}),
         (ValueError, "two ways", "CR2", {"second": zone}),

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy.linalg import sqrtm
 
 from coopgap.core.errors import NotEstimable
+from coopgap.regression.sampled import Sampled
 from coopgap.regression.shares import share_margins, weighted_shares
 from coopgap.survey.cells import collapse
 
@@ -90,9 +91,8 @@ class Matched:
             (member == 1) != swapped,
             made.counts,
             made.squares,
-            zone if cluster else None,
+            Sampled(cluster=zone if cluster else None, people=made.people),
             z=dummies(strata) if z else None,
-            people=made.people,
             **more,
         )
 

@@ -10,10 +10,11 @@ from coopgap.families.cumulative import estimate_adjusted, estimate_matched
 from coopgap.regression.aipw import doubly_robust
 from coopgap.regression.bootstrap import bootstrap_margins, wild_score_test
 from coopgap.regression.conditional import conditional_covariance, fit_conditional
-from coopgap.regression.covariance import cluster_covariance, unit_covariance
+from coopgap.regression.covariance import cluster_covariance
 from coopgap.regression.linear import fit_linear
 from coopgap.regression.ordinal import fit_ordinal, fit_reduced, profile_interval
 from coopgap.regression.proportional import brant, likelihood_ratio, robust_wald
+from coopgap.regression.sampled import Sampled
 from coopgap.regression.standardise import standardise
 
 X = np.array([[0.0], [1.0]])
@@ -36,7 +37,7 @@ CALLS = {
     "robust_wald": (robust_wald, (X, WEIGHTS, WEIGHTS, None, (0,))),
     "standardise": (standardise, (FIT, X, 0, X[:, 0], WEIGHTS, WEIGHTS, None)),
     "doubly_robust": (doubly_robust, (FIT, X, 0, WEIGHTS, WEIGHTS, None)),
-    "unit_covariance": (unit_covariance, (np.zeros((2, 3, 1)), WEIGHTS, WEIGHTS, None)),
+    "covariance": (Sampled().covariance, (np.zeros((2, 3, 1)), WEIGHTS, WEIGHTS)),
     "cluster_covariance": (
         cluster_covariance,
         (FIT.bread, np.zeros((2, 3, 3)), WEIGHTS, WEIGHTS, None),
@@ -67,4 +68,4 @@ def test_without_the_keyword_the_same_calls_stand():
 @pytest.mark.parametrize("kind", ["nonsense", "robust", "hc1", ""])
 def test_a_covariance_that_is_none_is_an_error(kind):
     with pytest.raises(ValueError, match="expected one of"):
-        unit_covariance(np.zeros((2, 3, 1)), WEIGHTS, WEIGHTS, None, kind=kind)
+        Sampled().covariance(np.zeros((2, 3, 1)), WEIGHTS, WEIGHTS, kind=kind)

@@ -18,9 +18,9 @@ from coopgap.core.errors import InputError, NotEstimable
 from coopgap.families.cells import require_order, robust_covariance, solve
 from coopgap.families.proportional import odds_tests
 from coopgap.families.sample import SampleCells
-from coopgap.regression.covariance import CoefficientCovariance
 from coopgap.regression.cumulative import CumulativeFit, probabilities
 from coopgap.regression.links import LINKS
+from coopgap.regression.sampled import CoefficientCovariance
 from coopgap.study.spec import Design, LinkName
 from coopgap.survey.raw import Columns
 

@@ -14,7 +14,7 @@ from coopgap.api.frames import ModelFrame
 from coopgap.core.arrays import FloatArray
 from coopgap.core.errors import InputError
 from coopgap.core.gap import wald
-from coopgap.regression.covariance import CoefficientCovariance
+from coopgap.regression.sampled import CoefficientCovariance
 from coopgap.report.summaries import Summary, summary
 from coopgap.survey.raw import Columns
 

@@ -25,6 +25,7 @@ from coopgap.api.columns import (
 from coopgap.core.arrays import BoolArray, FloatArray, IntArray
 from coopgap.core.errors import InputError
 from coopgap.families.sample import CR2_CLUSTERS, SampleCells
+from coopgap.regression.sampled import Sampled
 from coopgap.study.spec import Design
 from coopgap.survey.cells import collapse
 from coopgap.survey.raw import Columns
@@ -105,8 +106,8 @@ class ModelFrame:
         Shape (n, k): design rows without intercept; k names; by term, its positions.
     weight, weighted
         Shape (n,): ones without weights; whether there are some.
-    cluster, second
-        Shape (n,): dense codes of the ways of clustering, or None.
+    sampled
+        How the people were sampled, each a cell: dense codes of the ways of clustering, and strata.
     labels
         By way of clustering, numbers of its codes that are the same in other frames.
     absorbed, sets
@@ -134,8 +135,7 @@ class ModelFrame:
     columns: Mapping[str, tuple[int, ...]]
     weight: FloatArray
     weighted: bool
-    cluster: IntArray | None
-    second: IntArray | None
+    sampled: Sampled
     labels: tuple[IntArray, ...]
     absorbed: str
     sets: IntArray | None
@@ -160,12 +160,10 @@ class ModelFrame:
         self, outcome: IntArray, n_levels: int, *apart: IntArray
     ) -> tuple[SampleCells, IntArray]:
         """People of one record as cells, and a row of each; `apart` tells more of them apart."""
-        nobody = np.zeros(self.n, dtype=np.int64)
         keys = [pd.factorize(self.data[name])[0].astype(np.int64) for name in self.variables]
-        ways = [nobody if way is None else way for way in (self.cluster, self.second)]
+        ways = self.sampled.ways(self.n)
         cells = collapse([*ways, *keys, *apart], outcome, n_levels, self.weight)
-        row = np.zeros(len(cells.codes), dtype=np.int64)
-        row[cells.index[::-1]] = np.arange(self.n)[::-1]
+        row = cells.first
         on = SampleCells(
             cells=cells,
             x=self.x[row],
@@ -175,8 +173,7 @@ class ModelFrame:
             codes={},
             member=np.zeros(len(row), dtype=bool),
             kept=np.ones(len(row), dtype=bool),
-            cluster=None if self.cluster is None else cells.codes[:, 0],
-            second=None if self.second is None else cells.codes[:, 1],
+            sampled=self.sampled.of_cells(cells),
         )
         return on, row
 
@@ -303,6 +300,8 @@ def model_frame(
         found = f"has no finite value of {', '.join(broken)} for some rows"
         raise InputError("formula", found, "leave those rows out")
     codes = [dense_codes(kept, way) for way in ways]
+    first, second = ([code for code, _ in codes] + [None, None])[:2]
+    sampled = Sampled(cluster=first, second=second)
     is_matched = weights == MATCH_WEIGHT
     n_sets = kept[MATCH_SET].nunique() if is_matched and MATCH_SET in kept else 0
     return ModelFrame(
@@ -317,8 +316,7 @@ def model_frame(
         columns=columns,
         weight=weight,
         weighted=weights is not None,
-        cluster=codes[0][0] if codes else None,
-        second=codes[1][0] if len(codes) > 1 else None,
+        sampled=sampled,
         labels=tuple(label_numbers(labels) for _, labels in codes),
         absorbed=absorbed,
         sets=dense_codes(kept, [absorbed])[0] if absorbed else None,

@@ -20,6 +20,7 @@ from coopgap.families.sample import Sample
 from coopgap.matching.sample import MatchedSample
 from coopgap.regression.cumulative import probabilities
 from coopgap.regression.ordinal import fit_ordinal
+from coopgap.regression.sampled import Sampled
 from coopgap.regression.separation import check_separation
 from coopgap.survey.records import ModelRows
 
@@ -281,10 +282,11 @@ def sample_of(
     weight: FloatArray,
     *,
     people: IntArray | None = None,
-    zone: IntArray | None = None,
+    sampled: Sampled | None = None,
 ) -> Sample:
     """People of two groups, as an estimate is made of them."""
     index = np.arange(member.size) if people is None else people
+    sampled = sampled or Sampled()
     rows = ModelRows(
         index=index,
         outcome=outcome,
@@ -292,7 +294,9 @@ def sample_of(
         member=member,
         factors={},
         factor_levels={},
-        zone=zone,
+        zone=sampled.cluster,
+        stratum=sampled.stratum,
+        drawn=sampled.drawn,
         weight=weight,
         dropped=(),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,9 +14,10 @@ from coopgap.api.frames import ModelFrame, Vcov, model_frame
 from coopgap.core.arrays import FloatArray, IntArray
 from coopgap.core.errors import InputError, NotEstimable
 from coopgap.regression.clusters import CovarianceKind, sum_by
-from coopgap.regression.covariance import CoefficientCovariance, cluster_covariance
+from coopgap.regression.covariance import cluster_covariance
 from coopgap.regression.design import require_full_rank
 from coopgap.regression.linear import fit_linear
+from coopgap.regression.sampled import CoefficientCovariance
 from coopgap.study.spec import Design
 from coopgap.survey.raw import Columns
 
@@ -180,7 +181,7 @@ def _covariance(
     frame: ModelFrame, x: FloatArray, y: FloatArray, left: FloatArray, variance: float, df: int
 ) -> CoefficientCovariance:
     """Of the kind asked for; `x` and `left` are design rows and residuals."""
-    kind, weight, cluster = frame.asked.kind, frame.weight, frame.cluster
+    kind, weight, cluster = frame.asked.kind, frame.weight, frame.sampled.cluster
     bread = np.linalg.inv((weight[:, None] * x).T @ x)
     if kind == "iid":
         return CoefficientCovariance(
@@ -200,20 +201,18 @@ def _covariance(
         (x * left[:, None])[:, None, :],
         weight[:, None],
         weight[:, None] ** 2,
-        cluster,
+        replace(frame.sampled, people=np.ones((frame.n, 1), dtype=np.int64)),
         kind=chosen,
-        second=frame.second,
         information=information,
-        people=np.ones((frame.n, 1), dtype=np.int64),
     )
 
 
 def _absorbed(frame: ModelFrame, y: FloatArray, sets: IntArray) -> CoefficientCovariance:
     """CR2 of membership beside every set's dummy."""
-    kind, cluster, x = frame.asked.kind, frame.cluster, frame.x[:, 0]
-    if kind != "CR2" or cluster is None or frame.x.shape[1] > 1 or np.unique(x).size != 2:
+    kind, x = frame.asked.kind, frame.x[:, 0]
+    if kind != "CR2" or frame.x.shape[1] > 1 or np.unique(x).size != 2:
         allowed = "allowed: CR2 with one term of two values, or CR1, HC0, HC1"
         raise InputError("vcov", f"is {kind} beside absorbed sets", allowed)
-    fit = fit_linear(y, x == x.max(), frame.weight, sets, cluster, kind="CR2")
+    fit = fit_linear(y, x == x.max(), frame.weight, sets, frame.sampled, kind="CR2")
     cov = np.array([[(fit.std_error / float(np.ptp(x))) ** 2]])
     return CoefficientCovariance(cov=cov, kind=fit.kind, n_clusters=fit.n_clusters, df=fit.df)

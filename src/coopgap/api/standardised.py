@@ -185,7 +185,7 @@ def _augmented(fit: OrdinalFit, variable: str, target: Target, *, fixed: bool) -
         raise InputError(
             "doubly_robust", found, 'allowed: target="members", one term of membership'
         )
-    if fit.kind not in ("HC0", "CR0", "CR1") or frame.second is not None:
+    if fit.kind not in ("HC0", "CR0", "CR1") or frame.sampled.second is not None:
         raise InputError("vcov", f"is {fit.kind}", "allowed with doubly_robust: HC0, CR0, CR1")
     on, row = fit.cells(sides.member.astype(np.int64))
     on = replace(on, member=sides.member[row], x=frame.x[row].copy())
@@ -196,7 +196,7 @@ def _augmented(fit: OrdinalFit, variable: str, target: Target, *, fixed: bool) -
         places[0],
         on.cells.counts,
         on.cells.squares,
-        on.cluster,
+        on.sampled,
         kind=fit.kind,  # type: ignore[arg-type]
     )
     population = Population.MEMBERS if frame.is_matched else Population.ALL_MEMBERS
@@ -228,7 +228,7 @@ def _estimate(
     free = bool({*frame.columns.get(variable, ())} & {*fit.fit.free})
     form = "" if len(fit.levels) == 2 else "free" if free else "proportional"
     sample = sample_of(
-        member, fit.outcome, fit.levels, frame.weight, people=frame.people, zone=frame.cluster
+        member, fit.outcome, fit.levels, frame.weight, people=frame.people, sampled=frame.sampled
     )
     made = from_margins(
         _FAMILIES[frame.is_matched, form or "logit"],
@@ -256,12 +256,14 @@ def _numbered(influence: Influence | None, frame: ModelFrame) -> Influence | Non
     """
     if influence is None or np.unique(frame.people).size < frame.n:
         return None
-    first, second = influence.cluster, influence.second
-    return replace(
-        influence,
+    sampled = influence.sampled
+    first, second = sampled.cluster, sampled.second
+    numbered = replace(
+        sampled,
         cluster=None if first is None else frame.labels[0][first],
         second=None if second is None else frame.labels[1][second],
     )
+    return replace(influence, sampled=numbered)
 
 
 def _of_linear(fit: LinearFit, variable: str, target: Target) -> Estimate:

@@ -20,7 +20,7 @@ from coopgap.regression.conditional import (
     constant_within_sets,
     fit_conditional,
 )
-from coopgap.regression.covariance import CoefficientCovariance
+from coopgap.regression.sampled import CoefficientCovariance
 from coopgap.study.spec import Design
 from coopgap.survey.raw import Columns
 
@@ -137,7 +137,7 @@ def conditional(
     if frame.sets is None:
         raise InputError("formula", "names no sets", "end it with such as | match_set")
     kind = frame.asked.kind
-    if kind not in ("iid", "HC0", "CR1") or frame.second is not None:
+    if kind not in ("iid", "HC0", "CR1") or frame.sampled.second is not None:
         raise InputError("vcov", f"is {kind}", 'allowed: "iid", "HC0", {"CR1": column}')
     outcome, levels = coded_levels(frame.y, frame.outcome)
     if kind == "iid" and len(levels) > 2:
@@ -152,8 +152,8 @@ def conditional(
     fit = fit_conditional(x, people, sets, terms=terms)
     covariance = CoefficientCovariance(cov=fit.cov, kind="iid", n_clusters=None, df=np.inf)
     if kind != "iid":
-        covariance = conditional_covariance(fit, x, people, sets, on.cluster)
-    cuts = () if len(levels) == 2 else tuple(cut_sets(x, people, sets, on.cluster, terms, levels))
+        covariance = conditional_covariance(fit, x, people, sets, on.sampled)
+    cuts = () if len(levels) == 2 else tuple(cut_sets(x, people, sets, on.sampled, terms, levels))
     return SetsFit(
         frame=frame,
         covariance=covariance,

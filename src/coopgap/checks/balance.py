@@ -23,6 +23,7 @@ from coopgap.families.difference import INTERVAL_PROB, Influence
 from coopgap.families.estimate import FEW_CLUSTERS
 from coopgap.matching.sample import combined_weight, effective_size
 from coopgap.matching.weighting import common_support, entropy_match, margin_columns
+from coopgap.regression.sampled import sample_of_rows
 from coopgap.survey.records import ModelRows
 
 
@@ -175,8 +176,7 @@ class Balanced:
             level=np.zeros(n, dtype=np.int64),
             weight=np.ones(n),
             unit=self.unit[:, None, :],
-            cluster=self.rows.zone,
-            second=None,
+            sampled=sample_of_rows(self.rows),
             corrected=False,
         )
 

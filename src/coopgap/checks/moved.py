@@ -12,10 +12,10 @@ from coopgap.core.gap import Contrast, Margins, contrast_gradient, contrast_valu
 from coopgap.families.cells import fit_cells, fit_form, form_of
 from coopgap.families.sample import Sample, SampleCells
 from coopgap.families.shares import stratum_ratio
-from coopgap.regression.covariance import unit_covariance
 from coopgap.regression.cumulative import CumulativeFit, cut_points
 from coopgap.regression.links import LINKS
 from coopgap.regression.ordinal import fit_ordinal, fit_reduced
+from coopgap.regression.sampled import Sampled
 from coopgap.regression.shares import weighted_shares
 from coopgap.regression.standardise import margin_influence
 from coopgap.study.spec import LinkName
@@ -133,7 +133,7 @@ def moved_margins(at: Movable, moves: FloatArray) -> Moved:
         np.einsum("ca,cab->cb", part, moves) for part in (cells.counts, cells.squares)
     )
     margins, influence = _refitted(at, counts, squares)
-    clustered = unit_covariance(influence, counts, squares, on.cluster, second=on.second)
+    clustered = on.sampled.covariance(influence, counts, squares)
     cov = clustered.cov
     if clustered.n_clusters is not None:
         factor = clustered.n_clusters / (clustered.n_clusters - 1)
@@ -152,7 +152,7 @@ def _refitted(
             on.member,
             counts,
             squares,
-            None,
+            Sampled(),
             z=on.x[:, 1:],
             ratio=at.ratio,
             fixed=at.fixed,

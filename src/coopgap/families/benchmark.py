@@ -15,8 +15,8 @@ from coopgap.core.vocabulary import AT_REGIONS, Family, Population
 from coopgap.families.estimate import Estimate
 from coopgap.families.sample import Sample, are_few, count_clusters, require_both_groups
 from coopgap.matching.sample import effective_size
-from coopgap.regression.covariance import CoefficientCovariance
 from coopgap.regression.raking import margin_classes, rake_to_population
+from coopgap.regression.sampled import CoefficientCovariance, sample_of_rows
 from coopgap.regression.shares import mean_covariance
 from coopgap.study.spec import Benchmark, DeclaredPopulation, Margin, OutsideShares
 from coopgap.survey.records import ModelRows
@@ -162,13 +162,13 @@ def _with_error(
     own: Sample, weight: FloatArray, centred: FloatArray, means: FloatArray, beside: Beside
 ) -> tuple[Margins, str]:
     """Margins whose covariance has the survey's part and the outside shares' own."""
-    zone, n_levels = own.rows.zone, means.size
+    sampled, n_levels = sample_of_rows(own.rows), means.size
+    zone = sampled.cluster if sampled.has_cr2 else None
     few = zone is not None and are_few(int(np.unique(zone).size))
     theirs = np.zeros_like(centred) if beside.centred is None else beside.centred
-    of_survey = mean_covariance(np.hstack([centred, theirs]), weight, zone, reduced=few)
+    of_survey = mean_covariance(np.hstack([centred, theirs]), weight, sampled, reduced=few)
     cov = of_survey.cov.copy()
     cov[n_levels:, n_levels:] += beside.cov
-    kind = "HC0" if zone is None else f"cluster {'CR2' if few else 'CR1'}"
     margins = Margins(
         member=means,
         comparison=beside.mean,
@@ -177,7 +177,7 @@ def _with_error(
         df_of=_df_of(of_survey, cov),
     )
     vary = "are taken as fixed" if beside.fixed else "vary as a sample of their size"
-    return margins, f"{kind}; declared shares {vary}"
+    return margins, f"{of_survey.kind}; declared shares {vary}"
 
 
 def _df_of(

@@ -18,7 +18,7 @@ from coopgap.families.difference import INTERVAL_PROB
 from coopgap.families.estimate import Coefficient
 from coopgap.families.sample import Sample, SampleCells, covariance_kind, sample_cells
 from coopgap.regression.clusters import CovarianceKind
-from coopgap.regression.covariance import CoefficientCovariance, cluster_covariance
+from coopgap.regression.covariance import cluster_covariance
 from coopgap.regression.cumulative import (
     CumulativeFit,
     cell_scores,
@@ -30,6 +30,7 @@ from coopgap.regression.cumulative import (
 )
 from coopgap.regression.ordinal import fit_ordinal, fit_reduced, profile_interval
 from coopgap.regression.raking import rake_to_population
+from coopgap.regression.sampled import CoefficientCovariance
 from coopgap.regression.separation import check_separation, finite_fit
 from coopgap.regression.standardise import standardise
 from coopgap.study.spec import DeclaredPopulation, FormName, LinkName
@@ -68,11 +69,9 @@ class CellFit:
             target,
             on.cells.counts,
             on.cells.squares,
-            on.cluster,
+            on.sampled,
             fixed=fixed,
             kind=self.kind,
-            second=on.second,
-            people=on.cells.people,
         )
         over = "are taken as fixed" if fixed else "vary too"
         kind = self.covariance.kind
@@ -149,21 +148,20 @@ def robust_covariance(
     fit: CumulativeFit, on: SampleCells, kind: CovarianceKind
 ) -> CoefficientCovariance:
     """Sandwich of a kind for a fit on cells."""
-    x, cells, information = on.x, on.cells, None
-    if kind == "CR2" and on.cluster is not None:
-        information = cluster_information(fit, x, cells.counts, on.cluster)
+    x, cells, sampled, information = on.x, on.cells, on.sampled, None
+    if kind == "CR2" and sampled.cluster is not None:
+        information = cluster_information(fit, x, cells.counts, sampled.cluster)
     elif kind == "HC3":
         information = unit_information(fit, x)
+    scores = cell_scores(fit, x, cells.counts) if sampled.by_cell else unit_scores(fit, x)
     return cluster_covariance(
         fit.cov,
-        unit_scores(fit, x) if on.cluster is None else cell_scores(fit, x, cells.counts),
+        scores,
         cells.counts,
         cells.squares,
-        on.cluster,
+        sampled,
         kind=kind,
-        second=on.second,
         information=information,
-        people=cells.people,
     )
 
 

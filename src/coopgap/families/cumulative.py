@@ -26,6 +26,7 @@ from coopgap.families.estimate import Estimate
 from coopgap.families.sample import Sample, from_margins, require_matched, sample_cells
 from coopgap.families.shares import matched_shares, stratified_shares
 from coopgap.regression.aipw import doubly_robust
+from coopgap.regression.sampled import kind_name
 from coopgap.study.spec import DeclaredPopulation, FormName
 
 
@@ -148,7 +149,8 @@ def estimate_doubly_robust(
         )
     on = fit.on
     require_overlap(on)
-    margins = doubly_robust(fit.fit, on.x, 0, on.cells.counts, on.cells.squares, on.cluster)
+    sampled = on.sampled
+    margins = doubly_robust(fit.fit, on.x, 0, on.cells.counts, on.cells.squares, sampled)
     return from_margins(
         Family.DOUBLY_ROBUST,
         population,
@@ -156,7 +158,7 @@ def estimate_doubly_robust(
         on,
         margins,
         weight=weight,
-        std_errors="HC0" if on.cluster is None else "cluster CR1",
+        std_errors=kind_name(sampled.require_kind(None), sampled),
         **standing,
     )
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from coopgap.core.arrays import FloatArray, IntArray
 from coopgap.core.errors import NotEstimable
 from coopgap.core.gap import Contrast, Interval, Margins, contrast_gradient, contrast_values, wald
+from coopgap.regression.sampled import Sampled, person_covariance
 from coopgap.survey.cells import group_codes
 
 INTERVAL_PROB = 0.95
@@ -30,9 +30,9 @@ class Influence:
         Shape (m,): cell, outcome level and analysis weight of each.
     unit
         Shape (c, J, 2J): of a person of weight one.
-    cluster, second
-        Shape (m,): zones, and the sets that the matching chose where people are clustered on them
-        too; each may be None.
+    sampled
+        How they were sampled, each a cell: zones first, and second the sets that the matching chose
+        where people are clustered on them too.
     corrected
         Whether contributions are adjusted for the clusters' number already (CR2).
     """
@@ -42,8 +42,7 @@ class Influence:
     level: IntArray
     weight: FloatArray
     unit: FloatArray
-    cluster: IntArray | None
-    second: IntArray | None
+    sampled: Sampled
     corrected: bool
 
     def of(self, gradient: FloatArray) -> FloatArray:
@@ -113,7 +112,7 @@ def difference(
     total = _placed(people, own.people, moves) - share * _placed(people, beside.people, other_moves)
     corrected = own.corrected and beside.corrected
     ways = _ways(people, own, beside if share else own)
-    variance = float(total @ total) if not ways else _variance(total, ways, corrected=corrected)
+    variance = _variance(total, ways, corrected=corrected)
     return wald(
         value - share * other_value,
         float(np.sqrt(max(variance, 0.0))),
@@ -138,28 +137,60 @@ def _placed(people: IntArray, own: IntArray, values: FloatArray) -> FloatArray:
     return np.bincount(np.searchsorted(people, own), weights=values, minlength=people.size)
 
 
-def _ways(people: IntArray, first: Influence, second: Influence) -> list[IntArray]:
-    """Clusters of all people, one array a way; people without one stand alone."""
-    ways: list[IntArray] = []
-    for pair in ((first.cluster, second.cluster), (first.second, None), (None, second.second)):
-        if pair[0] is None and pair[1] is None:
-            continue
-        way = -1 - np.arange(people.size)
-        for side, codes in zip((first, second), pair, strict=True):
+class _Ways(NamedTuple):
+    """How all people were sampled, and the sets of either estimate as further ways."""
+
+    sampled: Sampled
+    sets: list[IntArray]
+
+
+def _ways(people: IntArray, first: Influence, second: Influence) -> _Ways:
+    """Clusters of all people by each way; people without one stand alone."""
+    alone = -1 - np.arange(people.size)
+    sides = [(np.searchsorted(people, one.people), one.sampled) for one in (first, second)]
+
+    def placed(*pair: IntArray | None) -> IntArray | None:
+        if all(codes is None for codes in pair):
+            return None
+        way = alone.copy()
+        for (at, _), codes in zip(sides, pair, strict=True):
             if codes is not None:
-                way[np.searchsorted(people, side.people)] = codes
-        if not any(np.array_equal(way, other) for other in ways):
-            ways.append(way)
-    return ways
+                way[at] = codes
+        return way
+
+    own, beside = first.sampled, second.sampled
+    zone = placed(own.cluster, beside.cluster)
+    sets = [placed(own.second, None), placed(None, beside.second)]
+    distinct: list[IntArray] = []
+    for way in sets:
+        others = distinct if zone is None else [zone, *distinct]
+        if way is not None and not any(np.array_equal(way, one) for one in others):
+            distinct.append(way)
+    drawn = own.drawn if own.cluster is not None else beside.drawn
+    if drawn is not None and zone is not None and (zone < 0).any():
+        drawn = replace(drawn, second=None)  # people whose zone is not known
+    stratum = placed(own.stratum, beside.stratum)
+    return _Ways(Sampled(cluster=zone, stratum=stratum, drawn=drawn), distinct)
 
 
-def _variance(total: FloatArray, ways: Sequence[IntArray], *, corrected: bool) -> float:
+def _variance(total: FloatArray, ways: _Ways, *, corrected: bool) -> float:
     """Sums over each way of clustering, less those over two at once, and so on."""
+    sampled, sets = ways
+    declared = sampled.drawn is not None
+    by_person = declared and sampled.cluster is None
+    first = np.arange(total.size) if by_person else sampled.cluster
+    every = [first, *sets] if first is not None else sets
+    if not every:
+        return float(total @ total)
     variance = 0.0
-    for size in range(1, len(ways) + 1):
-        for some in combinations(ways, size):
+    for size in range(1, len(every) + 1):
+        for some in combinations(every, size):
+            if declared and size == 1 and some[0] is first:
+                variance += float(person_covariance(total[:, None], sampled).cov[0, 0])
+                continue
             index = group_codes([np.unique(way, return_inverse=True)[1] for way in some])[1]
             sums = np.bincount(index, weights=total)
-            factor = 1.0 if corrected else sums.size / max(sums.size - 1, 1)
+            plain = corrected or (by_person and some[0] is first)
+            factor = 1.0 if plain else sums.size / max(sums.size - 1, 1)
             variance += (-1) ** (size + 1) * factor * float(sums @ sums)
     return variance

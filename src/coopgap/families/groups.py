@@ -18,6 +18,7 @@ from coopgap.core.tails import chi2_above, f_above
 from coopgap.core.vocabulary import Diagnostic, IntervalKind, Kind, Quantity, Status
 from coopgap.families.difference import INTERVAL_PROB, Influence, contributions
 from coopgap.families.estimate import Estimate, interval_numbers
+from coopgap.regression.sampled import joined, person_covariance
 
 MOST_PAIRED: Final = 12
 """With more groups their pairs are too many to read: only the test of all of them stands."""
@@ -138,19 +139,38 @@ def group_gaps(estimates: Sequence[Estimate], contrast: Contrast) -> GroupGaps:
     -----
     Each group keeps its own variance. Two groups covary by the sums of their people's
     contributions in the clusters that they share, zones or, without zones, people; each sum is
-    corrected for few clusters as its group's variance is. Matched sets lie within groups.
+    corrected for few clusters as its group's variance is. Matched sets lie within groups. Groups of
+    a declared design lie in the same strata: they covary as all their people were drawn.
     """
     parts = [contributions(estimate, contrast) for estimate in estimates]
     intervals = [estimate.intervals[contrast] for estimate in estimates]
-    sums, behind = _sums([(own, moves) for _, own, moves, _ in parts])
-    cov = (sums @ sums.T).toarray()
+    owns = [(own, moves) for _, own, moves, _ in parts]
+    if owns and owns[0][0].sampled.drawn is not None:
+        cov, shared = _drawn_covariance(owns), np.ones((len(owns), len(owns)), dtype=bool)
+    else:
+        sums, behind = _sums(owns)
+        cov, shared = (sums @ sums.T).toarray(), (behind @ behind.T).toarray() > 0
     np.fill_diagonal(cov, [0.0 if one is None else one.std_error**2 for one in intervals])
     return GroupGaps(
         values=np.array([np.nan if one is None else one.estimate for one in intervals]),
         df=np.array([df for *_, df in parts]),
         cov=cov,
-        shared=(behind @ behind.T).toarray() > 0,
+        shared=shared,
     )
+
+
+def _drawn_covariance(parts: Sequence[tuple[Influence, FloatArray]]) -> FloatArray:
+    """Of groups of one survey by its declared design, shape (K, K)."""
+    people = np.unique(np.concatenate([own.people for own, _ in parts]))
+    unit, at = np.zeros((people.size, len(parts))), np.zeros(people.size, dtype=np.int64)
+    start, held = 0, []
+    for group, (own, moves) in enumerate(parts):
+        place = np.searchsorted(people, own.people)
+        unit[place, group], at[place] = moves, start + np.arange(place.size)
+        start += place.size
+        held.append(own.sampled)
+    sampled = replace(joined(held), second=None).take(at)
+    return person_covariance(unit, sampled).cov
 
 
 def _sums(parts: Sequence[tuple[Influence, FloatArray]]) -> tuple[sparse.csr_array, Any]:
@@ -158,9 +178,10 @@ def _sums(parts: Sequence[tuple[Influence, FloatArray]]) -> tuple[sparse.csr_arr
     columns: list[IntArray] = []
     factors = []
     for own, _ in parts:
-        columns.append(own.people if own.cluster is None else own.cluster)
+        zone = own.sampled.cluster
+        columns.append(own.people if zone is None else zone)
         n = np.unique(columns[-1]).size
-        corrected = own.corrected or own.cluster is None or n < 2
+        corrected = own.corrected or zone is None or n < 2
         factors.append(1.0 if corrected else (n / (n - 1)) ** 0.5)
     values = [factor * moves for factor, (_, moves) in zip(factors, parts, strict=True)]
     # There may be no group at all.

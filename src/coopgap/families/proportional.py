@@ -98,7 +98,7 @@ def odds_tests(
         for term in (*brant_of, ALL_TERMS) if link == "logit" else ():
             yield term, OddsTest.BRANT, partial(brant, x, people, terms[term])
     for term, columns in terms.items():
-        wald = partial(robust_wald, x, cells.counts, cells.squares, on.cluster, columns, link)
+        wald = partial(robust_wald, x, cells.counts, cells.squares, on.sampled, columns, link)
         yield term, OddsTest.WALD, wald
 
 
@@ -157,9 +157,10 @@ def wild_score_row(sample: Sample, matched: Estimate, keys: Keys, seed: int) -> 
         sample = replace(sample, rows=sample.rows.split(at.removeprefix(">=")))
     on = sample_cells(sample, sample.weight, matched=True)
     try:
-        if on.cluster is None:
+        cluster = on.sampled.cluster
+        if cluster is None:
             raise NotEstimable("the study declares no zone")
-        test = wild_score_test(on.x, 0, on.cells.counts, on.cluster, seed=seed, link=sample.link)
+        test = wild_score_test(on.x, 0, on.cells.counts, cluster, seed=seed, link=sample.link)
     except NotEstimable as error:
         return replace(row, note=error.reason)
     ways = f"all {test.n_signs:,}" if test.enumerated else f"{test.n_signs:,} random"

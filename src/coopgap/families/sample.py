@@ -18,6 +18,7 @@ from coopgap.families.estimate import FEW_CLUSTERS, Estimate
 from coopgap.matching.sample import MatchedSample, combined_weight, effective_size
 from coopgap.regression.clusters import PERSON_KINDS, CovarianceKind
 from coopgap.regression.design import design_matrix
+from coopgap.regression.sampled import Sampled
 from coopgap.study.spec import DeclaredPopulation, Fitting, LinkName, StdErrorsName
 from coopgap.survey.cells import Cells, collapse
 from coopgap.survey.records import ModelRows
@@ -73,21 +74,33 @@ class Sample:
         return self.fitting.std_errors in PERSON_KINDS
 
     @property
-    def clusters(self) -> tuple[IntArray | None, IntArray | None]:
-        """First and second way of clustering the matched people, shape (n,) each or None.
+    def crossing_sets(self) -> IntArray | None:
+        """Matched sets, shape (n,), where they are a way of clustering of their own.
 
-        Zones; with chosen pairs also their sets, unless every set lies in one zone (Abadie &
-        Spiess 2022, JASA 117), and the sets alone where the study declares no zone.
+        Those of chosen pairs, unless every set lies in one zone (Abadie & Spiess 2022, JASA 117).
         """
         zone, sets = self.rows.zone, self.matched.set_id
         if self.matched.method not in PAIRED or not self.matched.n_sets:
-            return zone, None
+            return None
         if zone is None:
-            return sets, None
+            return sets
         inside = sets >= 0
         pairs = np.unique(np.column_stack([sets[inside], zone[inside]]), axis=0)
-        nested = pairs.shape[0] == np.unique(sets[inside]).size
-        return zone, None if nested else sets
+        return None if pairs.shape[0] == np.unique(sets[inside]).size else sets
+
+    def sampled(self, *, matched: bool = False, by_person: bool = False) -> Sampled:
+        """How the people were sampled, each a cell of their own.
+
+        `matched` people may be clustered on sets of theirs too: the only way, where the study
+        declares neither zones nor strata.
+        """
+        rows, sets = self.rows, self.crossing_sets if matched else None
+        if by_person:
+            drawn = None if rows.drawn is None else rows.drawn.by_person
+            return Sampled(stratum=rows.stratum, drawn=drawn)
+        if rows.zone is None and rows.drawn is None:
+            return Sampled(cluster=sets)
+        return Sampled(cluster=rows.zone, second=sets, stratum=rows.stratum, drawn=rows.drawn)
 
     def take(self, keep: BoolArray) -> Sample:
         """The people where `keep` is true."""
@@ -191,8 +204,8 @@ class SampleCells:
         By covariate, shape (c,): its level.
     member, kept
         Shape (c,): membership, and whether the matching kept the cell's people.
-    cluster, second
-        Shape (c,): first and second way of clustering, or None.
+    sampled
+        How the cells' people were sampled.
     """
 
     cells: Cells
@@ -203,8 +216,7 @@ class SampleCells:
     codes: Mapping[str, IntArray]
     member: BoolArray
     kept: BoolArray
-    cluster: IntArray | None
-    second: IntArray | None
+    sampled: Sampled
 
 
 def sample_cells(sample: Sample, weight: FloatArray, *, matched: bool = False) -> SampleCells:
@@ -213,15 +225,12 @@ def sample_cells(sample: Sample, weight: FloatArray, *, matched: bool = False) -
     Where the weights are those of the matched sample, its pairs may cluster people too.
     """
     rows = sample.rows
-    first, second = sample.clusters if matched else (rows.zone, None)
-    if sample.by_person:
-        first = second = None
-    nobody = np.zeros(rows.n, dtype=np.int64)
-    factors = [rows.member.astype(np.int64), sample.kept.astype(np.int64)]
-    factors += [nobody if way is None else way for way in (first, second)]
+    sampled = sample.sampled(matched=matched, by_person=sample.by_person)
+    factors = [rows.member.astype(np.int64), sample.kept.astype(np.int64), *sampled.ways(rows.n)]
+    start = len(factors)
     factors += [rows.factors[name] for name in sample.covariates]
     cells = collapse(factors, rows.outcome, len(rows.levels), weight)
-    codes = {name: cells.codes[:, 4 + k] for k, name in enumerate(sample.covariates)}
+    codes = {name: cells.codes[:, start + k] for k, name in enumerate(sample.covariates)}
     levels = {name: rows.factor_levels[name] for name in codes}
     design = design_matrix(codes, levels, cells.codes.shape[0], rows.numeric)
     columns = {name: tuple(1 + at for at in own) for name, own in design.columns.items() if own}
@@ -234,8 +243,7 @@ def sample_cells(sample: Sample, weight: FloatArray, *, matched: bool = False) -
         codes=codes,
         member=cells.codes[:, 0] == 1,
         kept=cells.codes[:, 1] == 1,
-        cluster=None if first is None else cells.codes[:, 2],
-        second=None if second is None else cells.codes[:, 3],
+        sampled=sampled.of_cells(cells),
     )
 
 
@@ -244,16 +252,18 @@ def covariance_kind(
 ) -> CovarianceKind:
     """What the model declares, by default CR2 where zones are few, else CR1; HC0 without zones.
 
-    Two ways of clustering have no CR2, and bias-reduced fits have no score equations to correct.
+    Two ways of clustering and two stages of sampling have no CR2, and bias-reduced fits have no
+    score equations to correct.
     """
+    sampled = on.sampled
     if declared in PERSON_KINDS:
         return "HC1" if infinite else declared
-    if on.cluster is None:
-        return "HC0"
+    if sampled.cluster is None:
+        return "HC0" if sampled.second is None else "CR1"
     if declared in ("CR1", "CR1S"):
         return declared
-    few = declared == "CR2" or are_few(int(np.unique(on.cluster).size))
-    return "CR2" if few and on.second is None and not infinite else "CR1"
+    few = declared == "CR2" or are_few(int(np.unique(sampled.cluster).size))
+    return "CR2" if few and sampled.has_cr2 and not infinite else "CR1"
 
 
 def from_margins(
@@ -272,16 +282,17 @@ def from_margins(
     if margins.influence is not None:
         used = on.cells.index >= 0
         cell = on.cells.index[used]
+        sampled = on.sampled
         # Without zones sets are the first way; sets of two matchings have numbers alike.
-        zone, sets = (on.cluster, on.second) if rows.zone is not None else (None, on.cluster)
+        if rows.zone is None and sampled.drawn is None:
+            sampled = replace(sampled, cluster=None, second=sampled.cluster)
         influence = Influence(
             people=rows.index[used],
             cell=cell,
             level=rows.outcome[used],
             weight=weight[used],
             unit=margins.influence,
-            cluster=None if zone is None else zone[cell],
-            second=None if sets is None else sets[cell],
+            sampled=replace(sampled, people=None).take(cell),
             corrected=margins.df_of is not None,
         )
     return sample.estimate(

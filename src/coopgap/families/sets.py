@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 
@@ -20,7 +20,6 @@ from coopgap.families.estimate import (
 )
 from coopgap.families.sample import Sample, are_few, require_matched
 from coopgap.matching.sample import effective_size
-from coopgap.regression.clusters import intersection
 from coopgap.regression.conditional import (
     ConditionalFit,
     conditional_covariance,
@@ -28,9 +27,9 @@ from coopgap.regression.conditional import (
     discordant_sets,
     fit_conditional,
 )
-from coopgap.regression.covariance import CoefficientCovariance
 from coopgap.regression.design import design_matrix
 from coopgap.regression.linear import LinearFit, fit_linear
+from coopgap.regression.sampled import CoefficientCovariance, Sampled
 from coopgap.survey.cells import collapse
 
 
@@ -84,18 +83,19 @@ def estimate_conditional(sample: Sample) -> Estimate:
     )
 
 
-type _Data = tuple[FloatArray, IntArray, IntArray, IntArray | None]
+type _Data = tuple[FloatArray, IntArray, IntArray, Sampled]
 
 
 def _within_sets(inside: Sample) -> tuple[_Data, Mapping[str, float], tuple[str, ...]]:
-    """Design rows, people, sets and zones of cells; units by term; terms left out as constant."""
+    """Design rows, people and sets of cells; units by term; terms left out as constant."""
     rows = inside.rows
     varying = [name for name in inside.covariates if name not in inside.strata]
-    zone = np.zeros(rows.n, dtype=np.int64) if rows.zone is None else rows.zone
-    columns = [inside.matched.set_id, rows.member.astype(np.int64), zone]
+    sampled = inside.sampled()
+    columns = [inside.matched.set_id, rows.member.astype(np.int64), *sampled.ways(rows.n)]
+    start = len(columns)
     columns += [rows.factors[name] for name in varying]
     cells = collapse(columns, rows.outcome, len(rows.levels))
-    codes = {name: cells.codes[:, 3 + k] for k, name in enumerate(varying)}
+    codes = {name: cells.codes[:, start + k] for k, name in enumerate(varying)}
     levels = {name: rows.factor_levels[name] for name in codes}
     design = design_matrix(codes, levels, cells.codes.shape[0], rows.numeric)
     sets = cells.codes[:, 0]
@@ -104,20 +104,19 @@ def _within_sets(inside: Sample) -> tuple[_Data, Mapping[str, float], tuple[str,
     kept = np.flatnonzero(~constant)
     units = {"member": 1.0, **{design.terms[at]: float(design.scale[at]) for at in kept}}
     left_out = tuple(design.terms[at] for at in np.flatnonzero(constant))
-    zones = None if rows.zone is None else cells.codes[:, 2]
-    return (x, cells.people, sets, zones), units, left_out
+    return (x, cells.people, sets, sampled.of_cells(cells)), units, left_out
 
 
 def fit_within_sets(
     x: FloatArray,
     people: IntArray,
     sets: IntArray,
-    cluster: IntArray | None,
+    sampled: Sampled,
     terms: tuple[str, ...],
 ) -> tuple[ConditionalFit, CoefficientCovariance]:
     """The conditional fit of cells of people in sets, and its robust covariance."""
     fit = fit_conditional(x, people, sets, terms=terms)
-    return fit, conditional_covariance(fit, x, people, sets, cluster)
+    return fit, conditional_covariance(fit, x, people, sets, sampled)
 
 
 def slope_intervals(
@@ -141,7 +140,7 @@ def cut_sets(
     x: FloatArray,
     people: IntArray,
     sets: IntArray,
-    cluster: IntArray | None,
+    sampled: Sampled,
     terms: tuple[str, ...],
     levels: tuple[str, ...],
 ) -> Iterator[CutSets]:
@@ -155,7 +154,7 @@ def cut_sets(
             yield CutSets(category=category, n_sets=0, reason="no discordant set")
             continue
         try:
-            fit, covariance = fit_within_sets(x[:, ~constant], by_side, sets, cluster, kept)
+            fit, covariance = fit_within_sets(x[:, ~constant], by_side, sets, sampled, kept)
         except NotEstimable as error:
             n_sets = discordant_sets(x, by_side, sets)
             yield CutSets(category=category, n_sets=n_sets, reason=error.reason)
@@ -209,15 +208,9 @@ def estimate_linear(sample: Sample) -> Estimate:
 
 def _linear(inside: Sample, above: FloatArray) -> LinearFit:
     """One threshold; with pairs that cross zones both ways of clustering count."""
-    sets, (first, second) = inside.matched.set_id, inside.clusters
-    member, weight = inside.rows.member, inside.weight
-    if first is None or second is None:
-        few = first is not None and are_few(int(np.unique(first).size))
-        return fit_linear(above, member, weight, sets, first, kind="CR2" if few else "CR1")
-    fit = fit_linear(above, member, weight, sets, first)
-    ways = (second, intersection(first, second))
-    by_set, by_both = (fit_linear(above, member, weight, sets, way) for way in ways)
-    variance = fit.std_error**2 + by_set.std_error**2 - by_both.std_error**2
-    if not variance > 0:
-        raise NotEstimable("the two ways of clustering leave no variance")
-    return replace(fit, std_error=float(np.sqrt(variance)), kind="two-way CR1")
+    sampled = inside.sampled(matched=True)
+    zone = sampled.cluster if sampled.has_cr2 else None
+    few = zone is not None and are_few(int(np.unique(zone).size))
+    rows, sets = inside.rows, inside.matched.set_id
+    kind: Literal["CR1", "CR2"] = "CR2" if few else "CR1"
+    return fit_linear(above, rows.member, inside.weight, sets, sampled, kind=kind)

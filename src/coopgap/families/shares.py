@@ -19,7 +19,7 @@ from coopgap.families.sample import (
     require_matched,
     sample_cells,
 )
-from coopgap.regression.covariance import kind_name
+from coopgap.regression.sampled import kind_name
 from coopgap.regression.shares import weighted_shares
 from coopgap.study.spec import Fitting
 from coopgap.survey.cells import group_codes
@@ -143,13 +143,11 @@ def _shares(
         on.member,
         on.cells.counts,
         on.cells.squares,
-        on.cluster,
+        on.sampled,
         z=on.x[:, 1:] if assisted else None,
         target=target,
         ratio=ratio,
         fixed=fixed or sample.fitting.fixed,
         kind=kind,
-        second=on.second,
-        people=on.cells.people,
     )
-    return margins, kind_name(kind, second=on.second is not None)
+    return margins, kind_name(kind, on.sampled)

@@ -8,7 +8,7 @@ from coopgap.core.arrays import FloatArray, IntArray
 from coopgap.core.errors import NotEstimable
 from coopgap.core.gap import Margins
 from coopgap.regression.clusters import CovarianceKind
-from coopgap.regression.covariance import joint_margins, require_kind, unit_covariance
+from coopgap.regression.covariance import joint_margins
 from coopgap.regression.cumulative import (
     CumulativeFit,
     cell_scores,
@@ -17,6 +17,7 @@ from coopgap.regression.cumulative import (
     summed_jacobian,
 )
 from coopgap.regression.ordinal import fit_ordinal
+from coopgap.regression.sampled import Sampled
 
 
 def doubly_robust(
@@ -25,19 +26,17 @@ def doubly_robust(
     member_column: int,
     counts: FloatArray,
     squares: FloatArray,
-    cluster: IntArray | None,
+    sampled: Sampled | IntArray | None,
     *,
     z: FloatArray | None = None,
     target: FloatArray | None = None,
     kind: CovarianceKind | None = None,
-    strata: IntArray | None = None,
-    people: IntArray | None = None,
 ) -> Margins:
     """Outcome distribution of the members, and of the comparison group at members' covariates.
 
     Parameters
     ----------
-    fit, x, member_column, counts, squares, cluster
+    fit, x, member_column, counts, squares, sampled
         As in `standardise`; column `member_column` of `x` is 0 or 1.
     z
         Shape (c, q − 1): design rows of the membership model, a logit with intercept; the other
@@ -45,7 +44,7 @@ def doubly_robust(
     target
         Shape (c,): 1 for cells, of either group, whose covariates belong to the population, else
         0; it may depend on covariates only. All cells if absent.
-    kind, strata, people
+    kind
         As in `cluster_covariance`, without CR2, CR1S, HC1 and HC3.
 
     Returns
@@ -71,7 +70,8 @@ def doubly_robust(
     Robins, Rotnitzky & Zhao (1994), J. American Statistical Association 89, 846-866.
     Moodie, Saarela & Stephens (2018), Stat 7, e205.
     """
-    chosen = require_kind(kind, cluster, strata, None)
+    sampled = Sampled.of(sampled)
+    chosen = sampled.require_kind(kind)
     if chosen in ("CR2", "HC3", "CR1S", "HC1"):
         raise ValueError(f"{chosen} is not offered for two models at once")
     inside = np.ones(len(x)) if target is None else target
@@ -102,7 +102,5 @@ def doubly_robust(
     influence += (share[:, None] * (predicted - other) + moved @ by_membership.T)[:, None]
     influence += score_products(fit, x, (by_outcome @ fit.bread).T)
     influence = np.concatenate([share[:, None, None] * (each - own), influence], axis=2)
-    result = unit_covariance(
-        influence, counts, squares, cluster, kind=chosen, strata=strata, people=people
-    )
+    result = sampled.covariance(influence, counts, squares, kind=chosen)
     return joint_margins(np.concatenate([own, other]), result.cov, result.df, influence)

@@ -17,6 +17,7 @@ from coopgap.regression.clusters import Grouping, grouping
 from coopgap.regression.cumulative import cell_scores
 from coopgap.regression.newton import batch_probabilities, fit_batch
 from coopgap.regression.ordinal import fit_ordinal, total_information
+from coopgap.regression.sampled import Sampled
 from coopgap.study.spec import LinkName
 from coopgap.survey.cells import group_codes
 
@@ -45,11 +46,10 @@ def bootstrap_margins(
     member_column: int,
     target: FloatArray,
     counts: FloatArray,
-    cluster: IntArray,
+    sampled: Sampled | IntArray,
     *,
     seed: int,
     replicates: int = 10_000,
-    strata: IntArray | None = None,
     sets: IntArray | None = None,
     link: LinkName = "logit",
     shares: bool = False,
@@ -60,8 +60,8 @@ def bootstrap_margins(
     ----------
     x, member_column, target, counts, link
         As in `standardise` and `fit_ordinal`; `counts` are sums of sampling weights.
-    cluster, strata
-        Shape (c,): cluster of each cell, drawn within strata; over all of them if absent.
+    sampled
+        The clusters, shape (c,), or with a declared design those drawn, within their strata.
     seed, replicates
         The same seed gives the same R replicates.
     sets
@@ -86,7 +86,7 @@ def bootstrap_margins(
     ----------
     Davison & Hinkley (1997), Bootstrap Methods and their Application, section 3.8.
     """
-    groups = grouping(cluster, counts.sum(axis=1), strata)
+    groups = Sampled.of(sampled).groups(counts.sum(axis=1))
     rows = resampling_rows(x, member_column, target, counts, groups, sets, link, shares=shares)
     estimate, result, _ = refit(rows, np.ones((1, groups.n)))
     if not result[0]:
@@ -221,11 +221,14 @@ def resampling_rows(
 
 
 def multiplicities(groups: Grouping, size: int, rng: np.random.Generator) -> FloatArray:
-    """How often each cluster is drawn, shape (size, G): as many as there are, in each stratum."""
+    """How often each cluster is drawn, (size, G): as many as there are, in each stratum."""
     drawn = np.zeros((size, groups.n))
-    for stratum in range(groups.n_strata):
+    for stratum in np.unique(groups.stratum):
         own = np.flatnonzero(groups.stratum == stratum)
-        drawn[:, own] = rng.multinomial(own.size, np.full(own.size, 1 / own.size), size)
+        n = own.size if groups.stage is None else int(groups.stage.n[stratum])
+        # Clusters drawn of whom nobody is here are drawn again too.
+        chances = np.append(np.full(own.size, 1 / n), [1 - own.size / n] if n > own.size else [])
+        drawn[:, own] = rng.multinomial(n, chances, size)[:, : own.size]
     return drawn
 
 

@@ -17,6 +17,7 @@ import scipy
 from coopgap.core.arrays import FloatArray, IntArray
 from coopgap.core.errors import NotEstimable
 from coopgap.survey.cells import group_codes
+from coopgap.survey.drawn import Stage
 
 type CovarianceKind = Literal["CR0", "CR1", "CR1S", "CR2", "HC0", "HC1", "HC3"]
 CLUSTER_KINDS: Final = ("CR0", "CR1", "CR1S", "CR2")
@@ -35,37 +36,66 @@ def sum_by(index: IntArray, values: FloatArray, n: int) -> FloatArray:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grouping:
-    """Which cluster each cell is in, and which stratum each cluster.
+    """Which cluster each cell is in, and how the clusters were drawn.
 
-    `index` (c,) is the cluster of each cell, 0 to `n` - 1, -1 for cells without weight; `stratum`
-    (G,) that of each of the `n` clusters, all 0 without strata, of which there are `n_strata`, and
-    `declared` says whether they were given.
+    `index` (c,) is the cluster of each cell, 0 to `n` - 1, -1 for cells without weight. `stage`
+    says how clusters were drawn within strata, and `stratum` (G,) has that of each; without a
+    declared design it is None and all strata are 0.
     """
 
     index: IntArray
     n: int
     stratum: IntArray
-    n_strata: int
-    declared: bool
+    stage: Stage | None = None
 
     @property
     def df(self) -> float:
-        """G − H."""
-        return float(self.n - self.n_strata)
+        """G − 1; of a declared design G − H, as drawn."""
+        return float(self.n - 1) if self.stage is None else self.stage.df
+
+    @property
+    def declared(self) -> bool:
+        """Whether a design is declared."""
+        return self.stage is not None
 
     def sums(self, cells: FloatArray) -> FloatArray:
         """Rows of `cells`, shape (c, q), summed by cluster, shape (G, q)."""
         used = self.index >= 0
         return sum_by(self.index[used], cells[used], self.n)
 
+    def covariance(self, sums: FloatArray, *, corrected: bool = True) -> FloatArray:
+        """Covariance of Σ_g `sums`_g, shape (G, q), by clusters within strata: shape (q, q).
 
-def grouping(cluster: IntArray, weight: FloatArray, strata: IntArray | None = None) -> Grouping:
-    """Clusters (c,) that have weight, in increasing order, and their strata (c,).
+        `corrected` multiplies by G/(G − 1); of a declared design as in `stage_covariance`.
+        """
+        if self.stage is not None:
+            one = np.ones(self.n)
+            return stage_covariance(sums, one, one, self.stratum, self.stage, corrected=corrected)
+        factor = self.n / (self.n - 1) if corrected else 1.0
+        return np.asarray((factor * sums).T @ sums)
+
+    def centre(self, *, corrected: bool) -> FloatArray:
+        """Symmetric B of shape (G, G): `covariance` of rows q_g is qᵀBq."""
+        if self.stage is None:
+            return np.eye(self.n) * (self.n / (self.n - 1) if corrected else 1.0)
+        scale, taken = self.stage.factors(corrected=corrected)
+        together = self.stratum[:, None] == self.stratum
+        off = np.where(together, taken[self.stratum], 0.0)
+        return np.asarray(np.diag(scale[self.stratum]) - off)
+
+
+def grouping(
+    cluster: IntArray,
+    weight: FloatArray,
+    stratum: IntArray | None = None,
+    stage: Stage | None = None,
+) -> Grouping:
+    """Clusters (c,) that have weight, in increasing order, and how they were drawn in strata (c,).
 
     Raises
     ------
     NotEstimable
-        With fewer than two clusters, or fewer than two in a stratum.
+        With fewer than two clusters.
     ValueError
         If a cluster lies in two strata.
     """
@@ -75,54 +105,52 @@ def grouping(cluster: IntArray, weight: FloatArray, strata: IntArray | None = No
     n = first.size
     if n < 2:
         raise NotEstimable(f"{n} cluster gives no standard error")
-    if strata is None:
-        return Grouping(
-            index=index, n=n, stratum=np.zeros(n, dtype=np.int64), n_strata=1, declared=False
-        )
-    of_cell = np.unique(strata[used], return_inverse=True)[1]
-    stratum = of_cell[first]
-    if (stratum[index[used]] != of_cell).any():
+    if stratum is None:
+        return Grouping(index=index, n=n, stratum=np.zeros(n, dtype=np.int64))
+    of_cluster = stratum[used][first]
+    if (of_cluster[index[used]] != stratum[used]).any():
         raise ValueError("a cluster lies in more than one stratum")
-    sizes = np.bincount(stratum)
-    if (sizes < 2).any():
-        raise NotEstimable("a stratum with a single cluster gives no standard error")
-    return Grouping(index=index, n=n, stratum=stratum, n_strata=sizes.size, declared=True)
+    return Grouping(index=index, n=n, stratum=of_cluster, stage=stage)
+
+
+def stage_covariance(
+    rows: FloatArray,
+    square: FloatArray,
+    total: FloatArray,
+    parent: IntArray,
+    stage: Stage,
+    *,
+    corrected: bool = True,
+) -> FloatArray:
+    """Variance of a total that one stage of sampling adds, by Taylor linearisation: shape (q, q).
+
+    Parameters
+    ----------
+    rows
+        Shape (m, q): contributions z to a linearised estimate; row i stands for units with Σz² =
+        `square`_i rows_i², Σz = `total`_i rows_i. Units drawn that have none contribute zero.
+    square, total, parent
+        Shape (m,): the sums, and the parent of `stage` that the units were drawn in.
+
+    Notes
+    -----
+    Σ_h (1 − f_h) n_h/(n_h − 1) Σ_i (z_hi − z̄_h)(z_hi − z̄_h)', n_h and the mean over all units as
+    drawn. With two stages the variances add up, the second's times the fraction of the first.
+
+    References
+    ----------
+    Särndal, Swensson & Wretman (1992), Model Assisted Survey Sampling, section 4.3.
+    Lumley (2010), Complex Surveys, section 2.2, for its form in R's `survey`.
+    """
+    scale, taken = stage.factors(corrected=corrected)
+    held = sum_by(parent, total[:, None] * rows, stage.n.size)
+    squares = ((scale[parent] * square)[:, None] * rows).T @ rows
+    return np.asarray(squares - (taken[:, None] * held).T @ held)
 
 
 def intersection(first: IntArray, second: IntArray) -> IntArray:
     """One number from 0 for each combination of two ways of clustering, shape (c,)."""
     return group_codes([first, second])[1]
-
-
-def centring(groups: Grouping, *, corrected: bool) -> FloatArray:
-    """Symmetric B of shape (G, G): the covariance of a sum of rows q_g is qᵀBq.
-
-    The identity without strata; with strata rows are centred within theirs. `corrected`
-    multiplies by G_h/(G_h − 1) (without strata, G/(G − 1)).
-    """
-    sizes = np.bincount(groups.stratum)
-    factor = sizes / (sizes - 1) if corrected else np.ones(sizes.size)
-    each = np.eye(groups.n)
-    if groups.declared:
-        together = groups.stratum[:, None] == groups.stratum
-        each = each - together / sizes[groups.stratum][:, None]
-    return np.asarray(each * factor[groups.stratum][:, None])
-
-
-def stratified_covariance(
-    sums: FloatArray, groups: Grouping, *, corrected: bool = True
-) -> FloatArray:
-    """Covariance of Σ_g `sums`_g, shape (G, q), by clusters within strata: shape (q, q).
-
-    With strata, rows are centred within them first. `corrected` multiplies stratum h by
-    G_h/(G_h − 1), without strata all by G/(G − 1).
-    """
-    sizes = np.bincount(groups.stratum)
-    if groups.declared:
-        mean = sum_by(groups.stratum, sums, groups.n_strata) / sizes[:, None]
-        sums = sums - mean[groups.stratum]
-    factor = (sizes / (sizes - 1))[groups.stratum] if corrected else np.ones(groups.n)
-    return np.asarray((factor[:, None] * sums).T @ sums)
 
 
 def two_way(first: FloatArray, second: FloatArray, both: FloatArray) -> tuple[FloatArray, bool]:
@@ -196,7 +224,7 @@ class QuadraticForm:
     The estimate of the variance of c'b is Σ_g q_g², q_g = k_gᵀ(z_g − M_g Σ_h z_h), where the z_g
     are independent with working variance W_g: P = Cov(q) and df = tr(P)²/tr(P²). `weights` (G, d,
     m) give k_g = weights_g @ c, `working` (G, d, d) is W_g, `fitted` (G, d, d) M_g. With `centre`
-    (G, G), symmetric, the estimate is qᵀ·centre·q; it is the identity without strata.
+    (G, G), symmetric, the estimate is qᵀ·centre·q; it is the identity without a declared design.
     """
 
     weights: FloatArray

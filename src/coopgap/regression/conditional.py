@@ -11,9 +11,10 @@ import numpy as np
 from coopgap.core.arrays import BoolArray, FloatArray, IntArray
 from coopgap.core.errors import NotEstimable
 from coopgap.regression.clusters import intersection
-from coopgap.regression.covariance import CoefficientCovariance, cluster_covariance
+from coopgap.regression.covariance import cluster_covariance
 from coopgap.regression.design import require_full_rank
 from coopgap.regression.newton import Point, maximise
+from coopgap.regression.sampled import CoefficientCovariance, Sampled
 from coopgap.regression.separation import SLACK, recession
 from coopgap.regression.sets import SetBatch, SetGroups, batches, group_sets, subset_moments
 
@@ -331,12 +332,13 @@ def conditional_covariance(
     x: FloatArray,
     counts: IntArray,
     sets: IntArray,
-    cluster: IntArray | None,
+    sampled: Sampled | IntArray | None,
 ) -> CoefficientCovariance:
     """Robust covariance of the slopes; arguments of `conditional_scores`.
 
     CR1, G/(G − 1) on the sums by cluster; without clusters people are taken as independent (HC0),
-    which in pairs is clustering on the pair. Raises NotEstimable with fewer than two clusters.
+    which in pairs is clustering on the pair; of a declared design within strata. Raises
+    NotEstimable with fewer than two clusters.
 
     Notes
     -----
@@ -348,6 +350,7 @@ def conditional_covariance(
     (without the correction .72 to .95). Nominal 95 % intervals covered 93 to 95.5 %. In exact
     strata that cross zones it agrees with zones drawn again and rematched (tests/families).
     """
-    scores = conditional_scores(fit, x, counts, sets, cluster)
+    sampled = Sampled.of(sampled)
+    scores = conditional_scores(fit, x, counts, sets, sampled.cluster)
     weight = counts.astype(np.float64)
-    return cluster_covariance(fit.cov, scores, weight, weight, cluster)
+    return cluster_covariance(fit.cov, scores, weight, weight, sampled)

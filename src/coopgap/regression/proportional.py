@@ -14,6 +14,7 @@ from coopgap.regression.covariance import cluster_covariance
 from coopgap.regression.cumulative import CumulativeFit, cell_scores, probabilities, unit_scores
 from coopgap.regression.newton import supremum
 from coopgap.regression.ordinal import fit_ordinal, merged_rows, standardised_problem
+from coopgap.regression.sampled import Sampled
 from coopgap.regression.separation import finite_fit
 from coopgap.study.spec import LinkName
 
@@ -104,16 +105,16 @@ def robust_wald(
     x: FloatArray,
     counts: FloatArray,
     squares: FloatArray,
-    cluster: IntArray | None,
+    sampled: Sampled | IntArray | None,
     columns: Sequence[int],
     link: LinkName = "logit",
 ) -> ProportionalityTest:
     """Wald test in the freed model with the sandwich covariance: right with weights and zones.
 
     Arguments of `likelihood_ratio` and `cluster_covariance`. The adjusted F, W(d − q + 1)/(dq) on q
-    and d − q + 1 degrees of freedom, d = G − 1 and q the restrictions, or chi-square without
-    clusters. Raises NotEstimable if the freed model has no finite maximum, or there are not two
-    clusters to a restriction.
+    and d − q + 1 degrees of freedom, d = G − 1 (of a declared design G − H) and q the restrictions,
+    or chi-square without clusters. Raises NotEstimable if the freed model has no finite maximum,
+    or there are not two clusters to a restriction.
 
     Notes
     -----
@@ -128,8 +129,9 @@ def robust_wald(
     fit, _ = finite_fit(x, counts, None, columns, link=link)
     if fit is None:
         raise NotEstimable("a slope that may differ by threshold has no finite estimate")
-    scores = unit_scores(fit, x) if cluster is None else cell_scores(fit, x, counts)
-    result = cluster_covariance(fit.cov, scores, counts, squares, cluster)
+    sampled = Sampled.of(sampled)
+    scores = cell_scores(fit, x, counts) if sampled.by_cell else unit_scores(fit, x)
+    result = cluster_covariance(fit.cov, scores, counts, squares, sampled)
     inner = np.isfinite(fit.thresholds) & (np.diff(fit.thresholds, prepend=-np.inf) > 0)
     cuts = fit.thresholds.size
     positions = fit.slopes.size + np.arange(fit.freed.size).reshape(-1, cuts)[:, inner]

@@ -10,15 +10,9 @@ import numpy as np
 from coopgap.core.arrays import BoolArray, FloatArray, IntArray
 from coopgap.core.errors import NotEstimable
 from coopgap.core.gap import Margins
-from coopgap.regression.clusters import CovarianceKind, QuadraticForm, grouping, inverse_root
-from coopgap.regression.covariance import (
-    CoefficientCovariance,
-    joint_margins,
-    kind_name,
-    mean_weights,
-    require_kind,
-    unit_covariance,
-)
+from coopgap.regression.clusters import CovarianceKind, Grouping, QuadraticForm, inverse_root
+from coopgap.regression.covariance import joint_margins, mean_weights
+from coopgap.regression.sampled import CoefficientCovariance, Sampled, kind_name
 from coopgap.survey.cells import collapse
 
 _BALANCED = 1e-8
@@ -40,15 +34,13 @@ def weighted_shares(
     member: BoolArray,
     counts: FloatArray,
     squares: FloatArray,
-    cluster: IntArray | None,
+    sampled: Sampled | IntArray | None,
     *,
     z: FloatArray | None = None,
     target: FloatArray | None = None,
     ratio: FloatArray | None = None,
     fixed: bool = False,
     kind: CovarianceKind | None = None,
-    second: IntArray | None = None,
-    people: IntArray | None = None,
 ) -> Margins:
     """Outcome shares of members and of the comparison group, weighted to a target.
 
@@ -56,7 +48,7 @@ def weighted_shares(
     ----------
     member
         Shape (c,): group of each cell.
-    counts, squares, cluster, kind, second, people
+    counts, squares, sampled, kind
         As in `cluster_covariance`.
     z
         Shape (c, k): columns whose means the weights have made the target's; which of them they
@@ -86,7 +78,9 @@ def weighted_shares(
     Deville & Särndal (1992), JASA 87, 376-382, for calibration weights.
     Bell & McCaffrey (2002), Survey Methodology 28, 169-181.
     """
-    weight, heads = counts.sum(axis=1), counts if people is None else people.astype(np.float64)
+    sampled = Sampled.of(sampled)
+    people = counts if sampled.people is None else sampled.people
+    weight, heads = counts.sum(axis=1), people.astype(np.float64)
     ratio = np.ones(len(counts)) if ratio is None else ratio
     target = member.astype(np.float64) if target is None else target
     if not (target @ weight) > 0:
@@ -96,24 +90,15 @@ def weighted_shares(
         raise NotEstimable("a group has nobody")
     values = np.concatenate([own @ counts / (own @ weight) for own in sides])
     parts = _parts(sides, target, counts, heads.sum(axis=1), z, fixed=fixed)
-    chosen = require_kind(kind, cluster, None, second)
+    chosen = sampled.require_kind(kind)
     if chosen == "HC3":
         for part, own in zip(parts, sides, strict=False):
             pull = own[:, None] * mean_weights(counts, squares) / float(own @ weight)
             part.influence[:] /= (1 - pull)[:, :, None]
-    if chosen == "CR2" and cluster is not None:
-        return _bias_reduced(values, parts, counts, cluster)
+    if chosen == "CR2":
+        return _bias_reduced(values, parts, counts, sampled.groups(weight))
     influence = np.sum([part.influence for part in parts], axis=0)
-    result = unit_covariance(
-        influence,
-        counts,
-        squares,
-        cluster,
-        kind=chosen,
-        second=second,
-        people=people,
-        n_params=2,
-    )
+    result = sampled.covariance(influence, counts, squares, kind=chosen, n_params=2)
     return joint_margins(values, result.cov, result.df, influence)
 
 
@@ -172,10 +157,9 @@ def _parts(
 
 
 def _bias_reduced(
-    values: FloatArray, parts: list[_Part], counts: FloatArray, cluster: IntArray
+    values: FloatArray, parts: list[_Part], counts: FloatArray, groups: Grouping
 ) -> Margins:
     """CR2 covariance: each part of a cluster adjusted for its own share of the weight."""
-    groups = grouping(cluster, counts.sum(axis=1))
     used, q = groups.index >= 0, values.size
     influence = np.zeros_like(parts[0].influence)
     weights = np.zeros((groups.n, len(parts) * q, q))
@@ -189,8 +173,10 @@ def _bias_reduced(
         working[:, block, block] = share[:, None, None] * part.spread
         fitted[:, block, block] = share[:, None, None] * np.eye(q)
     sums = groups.sums(np.einsum("cj,cjq->cq", counts, influence))
-    form = QuadraticForm(weights=weights, working=working, fitted=fitted, centre=np.eye(groups.n))
-    return joint_margins(values, sums.T @ sums, groups.df, influence, form)
+    centre = groups.centre(corrected=groups.declared)
+    form = QuadraticForm(weights=weights, working=working, fitted=fitted, centre=centre)
+    cov = groups.covariance(sums, corrected=groups.declared)
+    return joint_margins(values, cov, groups.df, influence, form)
 
 
 def share_margins(
@@ -198,59 +184,58 @@ def share_margins(
     member: BoolArray,
     weight: FloatArray,
     n_levels: int,
-    cluster: IntArray | None = None,
+    sampled: Sampled | IntArray | None = None,
     *,
     kind: CovarianceKind | None = None,
 ) -> Margins:
     """Weighted outcome shares of each group of people, as they are.
 
     `outcome` (n,) is a level from 0, `weight` (n,) not negative with a positive total in each
-    group. Members and comparison people who share a cluster covary. `influence` would be that of
+    group; `sampled` is of people, or their clusters. Members and comparison people who share a
+    cluster covary. `influence` would be that of
     cells, not of people, and is left out.
     """
-    nobody = np.zeros(outcome.size, dtype=np.int64)
-    by = nobody if cluster is None else cluster
-    cells = collapse([member.astype(np.int64), by], outcome, n_levels, weight)
+    sampled = Sampled.of(sampled)
+    ways = sampled.ways(outcome.size)
+    cells = collapse([member.astype(np.int64), *ways], outcome, n_levels, weight)
     margins = weighted_shares(
         cells.codes[:, 0] == 1,
         cells.counts,
         cells.squares,
-        None if cluster is None else cells.codes[:, 1],
+        sampled.of_cells(cells),
         kind=kind,
-        people=cells.people,
     )
     return replace(margins, influence=None)
 
 
 def mean_covariance(
-    centred: FloatArray, weight: FloatArray, cluster: IntArray | None, *, reduced: bool
+    centred: FloatArray, weight: FloatArray, sampled: Sampled, *, reduced: bool
 ) -> CoefficientCovariance:
     """Covariance of weighted means, from residuals (n, q) whose weighted sum is zero.
 
-    Without clusters HC0, with them CR1 and G − 1, or if `reduced` CR2 with Satterthwaite's degrees
-    of freedom: a cluster that holds the share h of the weight has its sum multiplied by (1 −
-    h)^(−1/2), under a working variance in which people are independent and alike (Bell & McCaffrey
-    2002).
+    As `sampled` has it; or if `reduced` CR2 with Satterthwaite's degrees of freedom: a cluster that
+    holds the share h of the weight has its sum multiplied by (1 − h)^(−1/2), under a working
+    variance in which people are independent and alike (Bell & McCaffrey 2002). Clusters without
+    weight count too.
     """
     share = weight / weight.sum()
-    unit = centred * share[:, None]
-    if cluster is None:
-        return CoefficientCovariance(cov=unit.T @ unit, kind="HC0", n_clusters=None, df=np.inf)
-    groups = grouping(cluster, np.ones_like(weight))  # those without weight count too
+    unit, one = centred * share[:, None], np.ones((len(weight), 1))
+    if not reduced:
+        return sampled.covariance(unit[:, None, :], one, one)
+    groups = sampled.groups(one[:, 0])
     part = np.bincount(groups.index, share, minlength=groups.n)
-    scale = inverse_root(1.0 - part) if reduced else np.sqrt(groups.n / groups.df) + 0 * part
+    scale = inverse_root(1.0 - part)
     sums = scale[:, None] * groups.sums(unit)
     each = np.eye(centred.shape[1])
-    form = QuadraticForm(
-        weights=scale[:, None, None] * each,
-        working=part[:, None, None] * (unit.T @ centred),
-        fitted=part[:, None, None] * each,
-        centre=np.eye(groups.n),
-    )
     return CoefficientCovariance(
-        cov=sums.T @ sums,
-        kind=kind_name("CR2" if reduced else "CR1"),
+        cov=groups.covariance(sums, corrected=groups.declared),
+        kind=kind_name("CR2", sampled),
         n_clusters=groups.n,
         df=groups.df,
-        satterthwaite=form if reduced else None,
+        satterthwaite=QuadraticForm(
+            weights=scale[:, None, None] * each,
+            working=part[:, None, None] * (unit.T @ centred),
+            fitted=part[:, None, None] * each,
+            centre=groups.centre(corrected=groups.declared),
+        ),
     )

@@ -13,21 +13,12 @@ from coopgap.regression.clusters import (
     CovarianceKind,
     Leverage,
     QuadraticForm,
-    centring,
-    grouping,
     inverse_root,
     leverage,
     root,
-    stratified_covariance,
     sum_by,
 )
-from coopgap.regression.covariance import (
-    joint_margins,
-    mean_weights,
-    require_kind,
-    unit_covariance,
-    without_oneself,
-)
+from coopgap.regression.covariance import joint_margins, mean_weights, without_oneself
 from coopgap.regression.cumulative import (
     CumulativeFit,
     cluster_information,
@@ -37,6 +28,7 @@ from coopgap.regression.cumulative import (
     unit_information,
     unit_scores,
 )
+from coopgap.regression.sampled import Sampled
 
 
 def standardise(
@@ -46,13 +38,10 @@ def standardise(
     target: FloatArray,
     counts: FloatArray,
     squares: FloatArray,
-    cluster: IntArray | None,
+    sampled: Sampled | IntArray | None,
     *,
     fixed: bool = False,
     kind: CovarianceKind | None = None,
-    strata: IntArray | None = None,
-    second: IntArray | None = None,
-    people: IntArray | None = None,
 ) -> Margins:
     """Outcome distribution of the target people as members and as comparison people.
 
@@ -66,7 +55,7 @@ def standardise(
     target
         Shape (c,): 1 for cells whose people are standardised over, else 0. A cell enters with
         `target` times its sum of weights.
-    counts, squares, cluster, kind, strata, second, people
+    counts, squares, sampled, kind
         As in `cluster_covariance`.
     fixed
         Take the covariates of the target as fixed. Without `kind` the model is taken as true as
@@ -96,21 +85,13 @@ def standardise(
     at = _predict(fit, x, member, target, counts)
     if fixed and kind is None:
         return joint_margins(at.margins, at.gradient @ fit.cov @ at.gradient.T, np.inf)
-    chosen = require_kind(kind, cluster, strata, second)
-    if chosen == "CR2" and cluster is not None:
-        return _cr2_margins(fit, x, at, counts, cluster, strata, fixed=fixed)
+    sampled = Sampled.of(sampled)
+    chosen = sampled.require_kind(kind)
+    if chosen == "CR2":
+        return _cr2_margins(fit, x, at, counts, sampled, fixed=fixed)
     influence = _influence(fit, x, at, counts, squares if chosen == "HC3" else None, fixed=fixed)
-    result = unit_covariance(
-        influence,
-        counts,
-        squares,
-        cluster,
-        kind=chosen,
-        strata=strata,
-        second=second,
-        people=people,
-        n_params=root(fit.bread).shape[1],
-    )
+    n_params = root(fit.bread).shape[1]
+    result = sampled.covariance(influence, counts, squares, kind=chosen, n_params=n_params)
     return joint_margins(at.margins, result.cov, result.df, influence)
 
 
@@ -214,14 +195,13 @@ def _cr2_margins(
     x: FloatArray,
     at: _Predictions,
     counts: FloatArray,
-    cluster: IntArray,
-    strata: IntArray | None,
+    sampled: Sampled,
     *,
     fixed: bool,
 ) -> Margins:
     """Margins `at` with CR2 covariance and Satterthwaite degrees of freedom."""
-    groups = grouping(cluster, counts.sum(axis=1), strata)
-    shares = leverage(fit.bread, cluster_information(fit, x, counts, cluster))
+    groups = sampled.groups(counts.sum(axis=1))
+    shares = leverage(fit.bread, cluster_information(fit, x, counts, groups.index))
     rank = shares.root.shape[1]
     slope = (at.gradient @ shares.root)[:, None, :]
     alone = shares.adjust(np.broadcast_to(slope, (len(slope), groups.n, rank))).transpose(1, 2, 0)
@@ -239,9 +219,9 @@ def _cr2_margins(
         by_cluster = weights[groups.index[at.inside], rank:]
         influence[at.inside] += np.einsum("tm,tmn->tn", away, by_cluster)[:, None, :]
     sums = groups.sums(np.einsum("cj,cjm->cm", counts, influence))
-    centre = centring(groups, corrected=groups.declared)
+    centre = groups.centre(corrected=groups.declared)
     form = QuadraticForm(weights=weights, working=working, fitted=fitted, centre=centre)
-    cov = stratified_covariance(sums, groups, corrected=groups.declared)
+    cov = groups.covariance(sums, corrected=groups.declared)
     return joint_margins(at.margins, cov, groups.df, influence, form)
 
 

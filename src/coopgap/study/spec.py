@@ -45,6 +45,7 @@ FormName = Literal["free", "shares", "proportional"]
 PopulationName = Literal["members", "all_members", "pooled", "overlap", "poststratified"]
 RegionName = Literal["strata", "covariate", "left_out"]
 ModeHandlingName = Literal["in_person", "phone_joins"]
+LonelyName = Literal["adjust", "certainty"]
 PriorName = Literal[
     "beta_sd",
     "region_sd",
@@ -129,6 +130,21 @@ class Design:
         BeforeValidator(listed, json_schema_input_type=Text | Values[Text]),
     ] = ()
     """Column of the clusters, or several that name one together."""
+    strata: Annotated[
+        Values[Text],
+        BeforeValidator(listed, json_schema_input_type=Text | Values[Text]),
+    ] = ()
+    """Column of the sampling strata, or several that name one together."""
+    fpc: Annotated[
+        Values[Text],
+        Field(max_length=2),
+        BeforeValidator(listed, json_schema_input_type=Text | Values[Text]),
+    ] = ()
+    """Column of the population's zones in the stratum (people, without zones), and a second one of
+    its people in the zone: how many there are, or where no number exceeds 1 the share drawn."""
+    lonely: LonelyName | None = None
+    """What a stratum with one zone drawn contributes: its difference to the mean over all, or
+    nothing; without it such strata are refused."""
     weight: Text | None = None
     """Column of the sampling weights."""
     id: Text | None = None
@@ -151,10 +167,9 @@ class Design:
         """Columns of the survey file by key, where declared."""
         mode = None if self.mode is None else self.mode.column
         one = {"weight": self.weight, "id": self.id, "mode": mode}
-        named: dict[str, tuple[str, ...]] = {
-            key: (column,) for key, column in one.items() if column is not None
-        }
-        return {"zone": self.zone, **named} if self.zone else named
+        several = {"zone": self.zone, "strata": self.strata, "fpc": self.fpc}
+        named = {key: (column,) for key, column in one.items() if column is not None}
+        return {key: columns for key, columns in several.items() if columns} | named
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

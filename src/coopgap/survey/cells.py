@@ -28,6 +28,14 @@ class Cells:
     people: IntArray
     index: IntArray
 
+    @property
+    def first(self) -> IntArray:
+        """The first person of each cell, shape (c,)."""
+        used = np.flatnonzero(self.index >= 0)[::-1]
+        first = np.zeros(len(self.codes), dtype=np.int64)
+        first[self.index[used]] = used
+        return first
+
 
 def group_codes(columns: Sequence[IntArray]) -> tuple[IntArray, IntArray]:
     """The distinct rows, shape (g, k), of k columns of codes from -1 up, and each person's row.

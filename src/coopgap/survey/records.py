@@ -10,6 +10,7 @@ import numpy as np
 
 from coopgap.core.arrays import BoolArray, FloatArray, IntArray, UintArray
 from coopgap.study.spec import ModelSpec, Study, Variable
+from coopgap.survey.drawn import Drawn
 from coopgap.survey.numeric import Numeric
 from coopgap.survey.raw import ExtendedMissing
 
@@ -46,6 +47,9 @@ class Survey:
         values, -1 where missing.
     zone, weight
         Shape (n,): cluster index from 0, and positive weights; None where none is declared.
+    stratum, drawn
+        Shape (n,): index of the sampling stratum; and what was drawn. None where no sampling
+        design is declared.
     person
         Shape (n,): a number for each declared identifier, or None. Unique, save where a phone row
         repeats the identifier of an in-person row.
@@ -77,6 +81,8 @@ class Survey:
     extended: tuple[ExtendedMissing, ...] = ()
     numeric: Mapping[str, Numeric] = field(default_factory=dict)
     doubts: tuple[Doubt, ...] = ()
+    stratum: IntArray | None = None
+    drawn: Drawn | None = None
 
     @property
     def n(self) -> int:
@@ -100,6 +106,7 @@ class Survey:
             phone=self.phone[order],
             codes={name: codes[order] for name, codes in self.codes.items()},
             zone=None if self.zone is None else self.zone[order],
+            stratum=None if self.stratum is None else self.stratum[order],
             weight=None if self.weight is None else self.weight[order],
             person=person,
             tie=self.tie[order],
@@ -120,6 +127,8 @@ class ModelRows:
         the region may hold -1; covariates and strata never do.
     zone, weight
         Shape (n,): cluster index, or None; sampling weights, ones where none is declared.
+    stratum, drawn
+        Shape (n,): as of the survey; what was drawn stays, whoever is taken.
     tie
         Shape (n,): as of the survey; None for rows that are not people of a survey.
     dropped
@@ -137,6 +146,8 @@ class ModelRows:
     tie: UintArray | None = None
     dropped: tuple[Drop, ...]
     numeric: Mapping[str, Numeric] = field(default_factory=dict)
+    stratum: IntArray | None = None
+    drawn: Drawn | None = None
 
     @property
     def n(self) -> int:
@@ -170,6 +181,7 @@ class ModelRows:
             member=self.member[keep],
             factors={name: codes[keep] for name, codes in self.factors.items()},
             zone=None if self.zone is None else self.zone[keep],
+            stratum=None if self.stratum is None else self.stratum[keep],
             weight=self.weight[keep],
             tie=None if self.tie is None else self.tie[keep],
         )
@@ -196,6 +208,8 @@ def complete_rows(
         factors={name: survey.codes[name][index] for name in factors},
         factor_levels={name: survey.variables[name].levels for name in factors},
         zone=None if survey.zone is None else survey.zone[index],
+        stratum=None if survey.stratum is None else survey.stratum[index],
+        drawn=survey.drawn,
         weight=np.ones(index.size) if survey.weight is None else survey.weight[index],
         tie=survey.tie[index],
         dropped=tuple(dropped),

@@ -357,8 +357,9 @@ def test_pairs_leave_phone_people_in_sets_of_their_own(make_phone):
     data = make_phone(np.random.default_rng(9), n=(150, 300, 60))
     sample = sample_of(data.in_person, ("age",), method="optimal")
     joined = joined_sample(sample, data).sample
-    cluster, second = joined.clusters
-    assert second is None
+    sampled = joined.sampled(matched=True)
+    cluster = sampled.cluster
+    assert sampled.second is None
     assert np.unique(cluster[data.in_person.n :]).size == 60
     assert not np.isin(cluster[data.in_person.n :], cluster[: data.in_person.n]).any()
     assert pick(rows_of(data, sample), Version.MODE_TERM)[""].std_error > 0

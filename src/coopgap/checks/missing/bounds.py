@@ -22,6 +22,7 @@ from coopgap.families.difference import INTERVAL_PROB
 from coopgap.families.plan import sample_for
 from coopgap.families.sample import Sample, are_few, count_clusters, require_matched
 from coopgap.regression.clusters import CovarianceKind
+from coopgap.regression.sampled import Sampled
 from coopgap.regression.shares import share_margins
 from coopgap.study.spec import ModelSpec
 from coopgap.survey.records import Survey, complete_rows
@@ -99,13 +100,14 @@ def worst_case(
     member: BoolArray,
     weight: FloatArray,
     levels: tuple[str, ...],
-    cluster: IntArray | None = None,
+    sampled: Sampled | IntArray | None = None,
     *,
     few: bool = False,
 ) -> dict[Contrast, Bounds]:
     """Bounds of the weighted gap at each threshold, and of superiority, over every filling.
 
-    `outcome` is -1 where it is missing; `weight` is made without the outcome and taken as fixed.
+    `outcome` is -1 where it is missing; `weight` is made without the outcome and taken as fixed;
+    `sampled` is how the people were, or their clusters.
     With `few` clusters standard errors are CR2, degrees of freedom after Satterthwaite.
 
     Notes
@@ -123,8 +125,9 @@ def worst_case(
     """
     n = len(levels)
     with_missing = np.where(outcome < 0, n, outcome)
-    kind: CovarianceKind | None = "CR2" if cluster is not None and few else None
-    shares = share_margins(with_missing, member, weight, n + 1, cluster, kind=kind)
+    sampled = Sampled.of(sampled)
+    kind: CovarianceKind | None = "CR2" if few and sampled.has_cr2 else None
+    shares = share_margins(with_missing, member, weight, n + 1, sampled, kind=kind)
     ends = _filled(shares, 0, n - 1), _filled(shares, n - 1, 0)
     bounds = {}
     for contrast in headline_contrasts(levels):
@@ -262,12 +265,12 @@ def sample_bounds(sample: Sample) -> dict[Contrast, Bounds]:
     require_matched(sample)
     rows, kept = sample.rows, sample.kept
     n_clusters = count_clusters(sample, kept, by_person=sample.by_person)
-    first = None if sample.by_person else sample.clusters[0]
+    sampled = sample.sampled(matched=True, by_person=sample.by_person).take(kept)
     return worst_case(
         rows.outcome[kept],
         rows.member[kept],
         sample.weight[kept],
         rows.levels,
-        None if first is None else first[kept],
+        replace(sampled, second=None) if sampled.cluster is not None else sampled,
         few=are_few(n_clusters),
     )
