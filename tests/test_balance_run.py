@@ -125,7 +125,7 @@ def test_people_without_an_answer_are_counted_before_anybody_is_dropped(tmp_path
     rows = np.flatnonzero(here & member & (data["region"] == "Lima"))[:7]
     others = np.flatnonzero(here & ~member & (data["region"] == "South"))[:4]
     data.loc[data.index[[*rows, *others, *np.flatnonzero(~here)[:5]]], "sex"] = None
-    before = '[variables.sex]\nlabel = "Sex"\ntype = "nominal"\n'
+    before = '[variables.sex]\nlabel = "sex"\ntype = "nominal"\n'
     folder = copy_of(
         tmp_path / "peru",
         ses_top=MODEL,

@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from coopgap.app.command import run_command
+from coopgap.app.cli import run_command
 from coopgap.core.atomic import check_target
 from coopgap.core.errors import OutputError, StudyError, WorkerError
 from coopgap.fit import main

@@ -13,11 +13,11 @@ from .studies import copy_of, model, pick, where
 METHODS = {
     "nearest": (
         {"method": "nearest", "caliper": 0.2},
-        "of the same Region, each the nearest in Age and Sex, adjusted for Age and Sex",
+        "of the same region, each the nearest in age and sex, adjusted for age and sex",
     ),
     "shared": (
         {"method": "nearest", "distance": "mahalanobis", "replace": True, "ratio": 2},
-        "of the same Region, each the nearest in",
+        "of the same region, each the nearest in",
     ),
     "optimal": ({"method": "optimal"}, "paired at the least total distance in"),
     "full": ({"method": "full", "max_comparison": 6}, "in sets at the least total"),

@@ -212,3 +212,81 @@ def test_rows_without_an_answer_are_counted(example, asked):
     title = "trusts = 1 (not 0): member = 1 minus member = 0, over "
     assert repr(h.gap("Lima")).startswith(title)
     assert h.request.cells.counts.sum() == len(example) - 10
+
+
+@pytest.fixture(scope="module")
+def places(example):
+    """Everybody in one of two departments of their region, by zone; z of the file has nobody."""
+    third = example["zone"] % 2
+    name = example["region"].astype(str) + third.map({0: "-even", 1: "-odd"})
+    return example.assign(department=name)
+
+
+@pytest.fixture(scope="module")
+def known(places):
+    """What is known of every department, and of one in which nobody was asked."""
+    names = sorted(places["department"].unique())
+    return {
+        "department": [*names, "East-new"],
+        "poverty": [*map(float, range(len(names))), 3.5],
+        "region": [*([""] * len(names)), "East"],
+    }
+
+
+def test_departments_have_gaps_and_names(places, known):
+    h = cg.hierarchical(
+        "trusts ~ sex", places, member="member", region="region", department="department",
+        area=known, draws=60, seed=4, jobs=1,
+    )  # fmt: skip
+    cells = h.request.cells
+    assert cells.departments[-1] == "East-new"
+    assert cells.people(None, len(cells.departments) - 1) == (0, 0)
+    posterior = h.idata["posterior"]
+    assert posterior["department_gap"].dims == ("chain", "draw", "departments")
+    assert posterior["departments"].to_numpy().tolist() == [*cells.departments]
+    assert posterior["area_gap"].dims == ("chain", "draw", "area_terms")
+    lima = h.gap(department="Lima-odd").estimate
+    here = places[places["department"] == "Lima-odd"]["member"]
+    assert lima.keys.group == "department=Lima-odd"
+    assert lima.people.sum(axis=1).tolist() == [(here == 0).sum(), (here == 1).sum()]
+    assert {"department=East-new", "region=East", "all"} <= {*h.to_frame()["group"]}
+    assert "department_gap_raw" in {one.name for one in h.pymc_model().free_RVs}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"poverty": None}, "area: has columns department, region; give department and a column"),
+        ({"region": None}, "has East-new, where nobody was asked, without its region"),
+        ({"department": 1}, "area: has a department twice"),
+        ({"poverty": 0.0}, "area poverty: is no column of different numbers"),
+        ({"poverty": "some"}, "area poverty: is no column of different numbers"),
+        ({"region": "Lima"}, "into another region than the data; each department lies in one"),
+    ],
+)
+def test_what_a_table_of_areas_cannot_have_is_one_line(places, known, change, words):
+    (name, value), changed = next(iter(change.items())), dict(known)
+    if value is None:
+        del changed[name]
+    elif name == "department":
+        changed[name] = [*known[name][:-1], known[name][0]]
+    else:
+        changed[name] = [value] * len(known[name])
+    with pytest.raises(cg.InputError) as caught:
+        cg.hierarchical(
+            "trusts ~ sex", places, member="member", region="region", department="department",
+            area=changed, draws=10,
+        )  # fmt: skip
+    assert words in str(caught.value)
+
+
+def test_a_department_in_two_regions_is_refused_and_an_area_needs_departments(places, known):
+    moved = places.assign(department=places["department"].replace("Lima-odd", "East-odd"))
+    asked = {"member": "member", "region": "region", "draws": 10}
+    with pytest.raises(cg.InputError, match="1 of 9 stand in more than one region"):
+        cg.hierarchical("trusts ~ sex", moved, department="department", **asked)
+    with pytest.raises(cg.InputError, match="area: is given without department"):
+        cg.hierarchical("trusts ~ sex", places, area=known, **asked)
+    design = cg.Design(region="region", department="department")
+    h = cg.hierarchical("trusts ~ sex", places, member="member", design=design, draws=10)
+    assert len(h.request.cells.departments) == 10

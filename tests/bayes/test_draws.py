@@ -138,7 +138,7 @@ def test_beta_is_the_mean_log_odds_ratio_over_the_cuts():
 def test_the_headline_is_the_members_weighted_mean_of_the_regions():
     cells = make_cells()
     draws = make_draws(cells)
-    gaps = region_gaps(draws, 3)
+    gaps = region_gaps(draws, cells)
     members = np.array([cells.people(r)[1] for r in range(3)])
     assert headline_gap(draws, cells)[2, 3] == pytest.approx(
         np.average(gaps[2, 3], weights=members)
@@ -323,7 +323,7 @@ def test_the_people_behind_every_term_are_counted():
         link="logit",
         strata=(),
     )
-    behind = Behind(sample=sample, phone=rows.take(rows.outcome < 0), region="region")
+    behind = Behind(sample=sample, phone=rows.take(rows.outcome < 0), places={"region": "region"})
     found = {
         row.term: behind.of(row) for row in coefficient_rows(make_fit(cells), cells, Form(), LABELS)
     }

@@ -93,7 +93,7 @@ def test_rows_stand_beside_the_members_and_are_weighted_by_hand():
         alone = np.zeros(cells.region.size)
         alone[r] = 1.0
         one = summarise(draws, stats, over(cells, alone), seconds=1.0, retried=False)
-        member, comparison = one.elsewhere[Population.POSTSTRATIFIED]
+        member, comparison = one.elsewhere[Population.POSTSTRATIFIED, cells.groups[0]]
         by_row.append((member - comparison)[..., 2:].sum(axis=-1).mean())
     assert found == pytest.approx(weight @ by_row)
     here = rows[Population.ALL_MEMBERS, Quantity.RISK_DIFFERENCE, ">=high"].estimate

@@ -17,13 +17,15 @@ import pytest
 from coopgap.app import cli
 from coopgap.app.plan import make_plan
 from coopgap.bayes.cells import HierarchicalCells
-from coopgap.bayes.layout import Form, Priors
+from coopgap.bayes.layout import Form, Priors, SdPrior
 from coopgap.calibration.designs import DESIGNS, design_rows
 from coopgap.calibration.replicate import RANKED_DRAWS, Setup, calibrated, replicate, simulate
 from coopgap.calibration.run import read_replicates, run_replicates, setup_digest
 from coopgap.calibration.summary import summarise, uniform
 from coopgap.core.errors import OutputError
 from coopgap.core.progress import silent
+
+from .departments import EMPTY, MEMBERLESS, NAMES, department_setup, department_survey
 
 SIMS = 40
 
@@ -87,6 +89,34 @@ def test_a_model_with_another_prior_is_rejected(setup):
     broken = dataclasses.replace(setup, fitted=dataclasses.replace(Priors(), beta_sd=0.15))
     replicates = [replicate(broken, number) for number in range(2 * SIMS)]
     assert not all(row.inside_999 for row in summarise(replicates, broken, "m", "d"))
+
+
+def test_departments_are_ranked_too():
+    found = replicate(department_setup(), 3)
+    assert found["passed"]
+    names = {f"latent||department={name}" for name in NAMES}
+    assert names | {"area|poverty|all", "area_gap|poverty|all"} <= found["ranks"].keys()
+    # The departments without members or without anybody among them.
+    cells = department_survey()
+    assert cells.people(None, EMPTY) == (0, 0)
+    assert cells.people(None, MEMBERLESS) == (20, 0)
+
+
+@pytest.mark.slow
+def test_departments_are_calibrated():
+    replicates = [replicate(department_setup(), number) for number in range(200)]
+    rows = summarise(replicates, department_setup(), "invented", "departments")
+    assert all(row.inside_999 for row in rows)
+
+
+@pytest.mark.slow
+def test_another_prior_on_departments_is_rejected():
+    setup = department_setup()
+    narrow = dataclasses.replace(setup.fitted, department_gap_sd=SdPrior(scale=0.02), slope_sd=0.02)
+    broken = dataclasses.replace(setup, fitted=narrow)
+    replicates = [replicate(broken, number) for number in range(60)]
+    rows = summarise(replicates, broken, "invented", "departments")
+    assert not all(row.inside_999 for row in rows)
 
 
 def test_a_density_with_the_wrong_sign_is_rejected(setup, monkeypatch):

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from .departments import NAMES, REGIONS, SIMS
+
 HERE = Path(__file__).parent
 # Only outcomes of more than two levels have shifts: those of ses were made again, in less time,
 # under Normal(0, 0.5) on each shift.
@@ -57,3 +59,17 @@ def test_the_committed_summaries_are_whole(model, design):
 @pytest.mark.parametrize(("model", "design"), WANTED)
 def test_the_book_tells_them(model, design, page):
     assert line(model, design) in page("explanation/coverage.md")
+
+
+def test_the_committed_summary_of_departments_is_whole():
+    """Of every department, nobody's and that without members included, and of both slopes."""
+    rows = read("invented", "departments")
+    assert {int(row["n_sims"]) for row in rows} == {SIMS}
+    wanted = {"all", *(f"region={name}" for name in REGIONS), *(f"department={n}" for n in NAMES)}
+    assert {row["group"] for row in rows} == wanted
+    slopes = {(row["quantity"], row["category"]) for row in rows if row["group"] == "all"}
+    assert {("area", "poverty"), ("area_gap", "poverty"), ("latent", "")} <= slopes
+    assert int(rows[0]["n_withheld"]) < 0.1 * SIMS
+    assert all(row["inside_999"] == "True" for row in rows)
+    # Half of the rows outside of a band that one in twenty leaves would be no calibration.
+    assert sum(row["inside_95"] == "True" for row in rows) >= 0.85 * len(rows)

@@ -24,6 +24,7 @@ from coopgap.matching.nearest import nearest_pairs
 from coopgap.study.spec import Matching, Variant
 from coopgap.survey.records import complete_rows
 
+from ..studies import BINARY, model, nominal, write_study
 from .conftest import build_rows, context_of, rows_of, sample_of
 
 LEVELS = ("low", "middle", "high")
@@ -154,31 +155,14 @@ def test_what_is_not_redrawn_says_why(keys, reason, monkeypatch):
     assert row.estimate is None
 
 
-STUDY = """title = "t"
-[group]
-column = "member"
-member = 1
-comparison = 0
-[design]
-zone = "zone"
-[headline]
-yes = "model"
-[variables.yes]
-type = "binary"
-yes = [1]
-no = [0]
-[variables.sex]
-type = "nominal"
-levels = ["male", "female"]
-"""
 METHODS = {
-    "nearest": 'method = "nearest"',
-    "replaced": 'method = "nearest"\nreplace = true',
-    "replaced, two": 'method = "nearest"\nreplace = true\nratio = 2',
-    "all": 'method = "nearest"\nreplace = true\nties = "all"',
-    "optimal": 'method = "optimal"',
-    "full": 'method = "full"',
-    "cardinality": 'method = "cardinality"',
+    "nearest": {},
+    "replaced": {"replace": True},
+    "replaced, two": {"replace": True, "ratio": 2},
+    "all": {"replace": True, "ties": "all"},
+    "optimal": {"method": "optimal"},
+    "full": {"method": "full"},
+    "cardinality": {"method": "cardinality"},
 }
 
 
@@ -192,14 +176,12 @@ def sorted_by_answer():
 
 @pytest.fixture
 def plan_of(tmp_path):
-    def make(method, data, more=""):
-        (tmp_path / "study.toml").write_text(STUDY, encoding="utf-8")
-        (tmp_path / "model.toml").write_text(
-            'outcome = "yes"\ncovariates = ["sex"]\n'
-            f'[matching]\n{METHODS[method]}\non = ["sex"]\n{more}',
-            encoding="utf-8",
-        )
-        return make_plan(tmp_path, data)
+    def make(method, data, *variants, **more):
+        matching = {"method": "nearest", "on": ["sex"]} | METHODS[method] | more
+        files = {"model": model("yes", "sex", matching=matching, variant=[*variants])}
+        variables = {"yes": BINARY, "sex": nominal("male", "female")}
+        folder = write_study(tmp_path, variables, files, design={"zone": "zone"})
+        return make_plan(folder, data)
 
     return make
 
@@ -246,7 +228,7 @@ def tie_rows(plan, quick=True, matched=None):
 
 
 def test_the_spread_is_that_of_matching_under_each_key(plan_of):
-    plan = plan_of("nearest", sorted_by_answer(), "seed = 5\n")
+    plan = plan_of("nearest", sorted_by_answer(), seed=5)
     (model,) = plan.models
     gaps = []
     for seed in range(6, 6 + KEYS):
@@ -340,8 +322,8 @@ def test_a_shuffled_file_gives_the_same_tables(plan_of, tmp_path, checks):
     data = sorted_by_answer().sample(320, random_state=3)
     rng = np.random.default_rng(2)
     data = data.assign(yes=np.where(rng.random(len(data)) < 0.05, np.nan, data["yes"]))
-    more = '[[variant]]\nname = "weights"\nmatching = { method = "entropy", on = ["sex"] }\n'
-    plan_of("nearest", data, more)
+    weights = {"name": "weights", "matching": {"method": "entropy", "on": ["sex"]}}
+    plan_of("nearest", data, weights)
     one, other = (
         coopgap.run(tmp_path, data=these, checks=checks, jobs=1)
         for these in (data, data.sample(frac=1, random_state=7))

@@ -18,9 +18,9 @@ from coopgap.core.estimate import TABLES, to_frame
 from coopgap.core.vocabulary import Check, Quantity
 from coopgap.datasets.registry import load_registry
 from coopgap.printed.checks import gradient_shares, standardised_bounds
+from coopgap.printed.compare import people_of, proportionality_rows
 from coopgap.printed.contradictions import two_values
 from coopgap.printed.lines import lines, ordered, outside_lines
-from coopgap.printed.ordered import people_of, proportionality_rows
 from coopgap.printed.rows import analyse
 from coopgap.printed.sample import covariates
 from coopgap.report.data import make_results

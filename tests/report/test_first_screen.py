@@ -10,6 +10,7 @@ import pytest
 
 from coopgap.checks.registry import checks, on_page
 from coopgap.core.estimate import (
+    TABLES,
     BalanceRow,
     CoefficientRow,
     DiagnosticRow,
@@ -22,24 +23,20 @@ from coopgap.report.data import make_results
 from coopgap.report.pages import Content
 from coopgap.study.spec import Design
 
+from .conftest import record
+
 SOURCE = "survey.csv"
 
 
 @pytest.fixture
 def screen(build):
     """Renders the summary of the small study with rows added to its tables."""
+    kinds = {kind: name for name, kind in TABLES.items()}
 
     def render(*rows, study=None, meta=None, keep=True):
         frames = build.frames(SOURCE, printed=False)
         if not keep:
             frames["sensitivity"] = to_frame("sensitivity", [])
-        kinds = {
-            GapRow: "gaps",
-            CoefficientRow: "coefficients",
-            BalanceRow: "balance",
-            SensitivityRow: "sensitivity",
-            DiagnosticRow: "diagnostics",
-        }
         for row in rows:
             name = kinds[type(row)]
             frames[name] = pd.concat([frames[name], to_frame(name, [row])], ignore_index=True)
@@ -50,14 +47,17 @@ def screen(build):
     return render
 
 
-def diagnostic(name, value, **how):
-    return DiagnosticRow(model="agree", diagnostic=name, value=value, source=SOURCE, **how)
+def diagnostic(name, value, model="agree", **how):
+    return record(DiagnosticRow, model, SOURCE, diagnostic=name, value=value, **how)
 
 
-def balance(covariate, smd, **how):
-    return BalanceRow(
-        model="agree", group="all", covariate=covariate, level="x", source=SOURCE, smd_after=smd
-    )
+def balance(covariate, smd):
+    keys = {"group": "all", "covariate": covariate, "level": "x"}
+    return record(BalanceRow, "agree", SOURCE, **keys, smd_after=smd)
+
+
+def checked(check, verdict, model="agree", **how):
+    return record(SensitivityRow, model, SOURCE, check=check, verdict=verdict, **how)
 
 
 def test_an_unbalanced_covariate_is_named_with_its_difference(screen):
@@ -88,65 +88,31 @@ def test_a_covariate_only_adjusted_for_is_said_to_be_so(screen, build):
 
 @pytest.mark.parametrize(("p", "said"), [(0.003, True), (0.3, False)])
 def test_rejected_proportional_odds_are_said_with_what_they_mean(screen, p, said):
-    row = DiagnosticRow(
-        model="ses",
-        diagnostic="proportional_odds",
-        about="member",
-        test="wald",
-        value=p,
-        source=SOURCE,
-    )
-    text = screen(row)
+    text = screen(diagnostic("proportional_odds", p, "ses", about="member", test="wald"))
     assert ("Proportional odds of membership are rejected for Class" in text) is said
     assert ("not one odds ratio" in text) is said
 
 
 def test_a_check_that_changes_a_gap_at_any_threshold_is_named_there(screen):
-    row = SensitivityRow(
-        check="leave_one_region",
-        variant="without North",
-        model="ses",
-        outcome="ses",
-        quantity="risk_difference",
-        category=">=A",
-        estimate=0.1,
-        verdict="changes",
-        source=SOURCE,
-    )
+    gap = {"quantity": "risk_difference", "category": ">=A", "estimate": 0.1}
+    row = checked("leave_one_region", "changes", "ses", variant="without North", **gap)
     assert "Leaving one region out: changes for Class (A)" in screen(row, keep=False)
     assert "Leaving one region out" not in screen(replace(row, verdict="holds"), keep=False)
 
 
 def test_a_confounder_that_changes_a_gap_is_said_with_the_gap_it_changes(screen):
-    row = SensitivityRow(
-        check="robustness_value",
-        variant="region x 1",
-        model="agree",
-        outcome="agree",
-        quantity="risk_difference",
-        about="region",
-        setting=1.0,
-        estimate=0.1,
-        verdict="changes",
-        source=SOURCE,
-    )
+    gap = {"quantity": "risk_difference", "estimate": 0.1}
+    like = {"variant": "region x 1", "about": "region", "setting": 1.0}
+    row = checked("robustness_value", "changes", **gap, **like)
     text = screen(row, keep=False)
     assert "would change the unmatched linear gap for Agrees" in text
     assert "one to three times as strong as a measured covariate" in text
 
 
 def test_a_gate_that_withheld_is_named(screen):
-    row = GapRow(
-        model="ses",
-        family="hierarchical",
-        outcome="ses",
-        comparator="comparison",
-        group="all",
-        population="all_members",
-        quantity="superiority",
-        status="withheld",
-        source=SOURCE,
-    )
+    keys = {"comparator": "comparison", "group": "all", "population": "all_members"}
+    keys |= {"family": "hierarchical", "quantity": "superiority", "status": "withheld"}
+    row = record(GapRow, "ses", SOURCE, **keys)
     assert "hierarchical model of Agrees and Class is withheld" in screen(row)
 
 
@@ -184,15 +150,9 @@ def test_people_without_a_covariate_are_counted_where_no_answer_is_missing(scree
     assert word() == "none"
     assert word(dropped("age", 27.0), dropped("sex", 2.0)) == "29 left out"
     assert word(dropped("age", 27.0), dropped("sex", None)) == "some left out"
-    none = judged("missing_bounds", "not_applicable")
+    none = checked("missing_bounds", "not_applicable")
     assert word(dropped("age", 27.0), checks=[none]) == "27 left out"
-    assert word(dropped("age", 27.0), checks=[judged("missing_bounds", "holds")]) == "holds"
-
-
-def judged(check, verdict):
-    return SensitivityRow(
-        check=check, model="agree", outcome="agree", verdict=verdict, source=SOURCE
-    )
+    assert word(dropped("age", 27.0), checks=[checked("missing_bounds", "holds")]) == "holds"
 
 
 def answer_of(build, **rows):
@@ -217,22 +177,15 @@ def answer_of(build, **rows):
 def test_variants_that_hold_do_not_change_for_a_p_value_adjusted(
     build, variant, multiplicity, word, is_bad
 ):
-    rows = [judged("multiplicity", multiplicity)]
-    rows += [judged("variant", variant)] if variant else []
+    rows = [checked("multiplicity", multiplicity)]
+    rows += [checked("variant", variant)] if variant else []
     found = lookat.grid(answer_of(build, sensitivity=rows), [lookat.Topic.VARIANTS])[0]
     assert (found.text, found.is_bad) == (word, is_bad)
 
 
 def test_weights_and_zones_are_in_the_line_of_design(screen, build):
-    zones = CoefficientRow(
-        model="agree",
-        family="matched_logit",
-        outcome="agree",
-        term="sex=f",
-        scale="log_odds",
-        n_clusters=57,
-        source=SOURCE,
-    )
+    keys = {"family": "matched_logit", "term": "sex=f", "scale": "log_odds"}
+    zones = record(CoefficientRow, "agree", SOURCE, **keys, n_clusters=57)
     assert "57 zones; no sampling weights" in screen(zones)
     weighted = replace(build.study(), design=Design(region="region", zone=("z",), weight="w"))
     assert "57 zones; sampling weights used" in screen(zones, study=weighted)

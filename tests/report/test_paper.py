@@ -151,6 +151,7 @@ def plain(text: str) -> str:
 
 
 def test_flow_adds_up_from_rows_read_to_people_compared():
+    drop = {"reason": "sex missing", "count": 2, "variable": "sex"}
     run = results(
         n_read=260,
         n_member=101,
@@ -158,7 +159,7 @@ def test_flow_adds_up_from_rows_read_to_people_compared():
         n_phone=30,
         n_phone_member=4,
         dropped=[{"reason": "membership missing", "count": 33}],
-        models=[{"model": "trust", "dropped": [{"reason": "trust missing", "count": 2}]}],
+        models=[{"model": "trust", "dropped": [drop]}],
     )
     lines = cells(paper.flow(run))
     assert lines["Rows read"]["All"] == "260"
@@ -168,7 +169,7 @@ def test_flow_adds_up_from_rows_read_to_people_compared():
         "96",
     )
     assert lines["By phone, in checks only"]["Others"] == "26"
-    assert lines["Left out: trust missing"]["All"] == "2"
+    assert lines["Left out: Sex of the head missing"]["All"] == "2"
     assert [
         lines[step]["Members"] for step in ("Complete answers", "Without a match", "Matched")
     ] == [

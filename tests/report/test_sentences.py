@@ -13,6 +13,8 @@ from coopgap.report.data import make_results
 from coopgap.report.pages import Content
 from coopgap.study.spec import Design
 
+from .conftest import record
+
 SOURCE = "survey.csv"
 
 
@@ -30,8 +32,8 @@ def told(build):
 
 
 def row(check, variant="", quantity="", model="agree", **numbers):
-    keys = {"model": model, "outcome": model, "source": SOURCE}
-    return SensitivityRow(**keys, check=check, variant=variant, quantity=quantity, **numbers)
+    keys = {"check": check, "variant": variant, "quantity": quantity}
+    return record(SensitivityRow, model, SOURCE, **keys, **numbers)
 
 
 def gap(estimate, verdict=None, **keys):

@@ -65,9 +65,9 @@ def test_drops_are_counted_at_the_first_missing_answer():
     rows = complete_rows(SURVEY, STUDY, SPEC)
     assert rows.index.tolist() == [0, 1, 6]
     assert rows.dropped == (
-        Drop(reason="y missing", count=2),
-        Drop(reason="cov missing", count=1),
-        Drop(reason="stratum missing", count=1),
+        Drop(reason="y missing", count=2, variable="y"),
+        Drop(reason="cov missing", count=1, variable="cov"),
+        Drop(reason="stratum missing", count=1, variable="stratum"),
     )
 
 
@@ -96,7 +96,7 @@ def test_modes(mode, expected):
 def test_a_region_that_is_a_covariate_drops_rows():
     rows = complete_rows(SURVEY, STUDY, replace(SPEC, covariates=("cov", "region")))
     assert rows.index.tolist() == [1, 6]
-    assert rows.dropped[2] == Drop(reason="region missing", count=1)
+    assert rows.dropped[2] == Drop(reason="region missing", count=1, variable="region")
 
 
 def test_a_grouped_outcome_is_no_factor_of_itself():

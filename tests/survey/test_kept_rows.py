@@ -23,7 +23,9 @@ class TestBlanks:
         assert run.meta["n_read"] == 600
         assert run.meta["n_member"] + run.meta["n_comparison"] == 599
         assert run.meta["dropped"] == [{"reason": "membership blank", "count": 1}]
-        assert run.meta["models"][0]["dropped"] == [{"reason": "age missing", "count": 1}]
+        assert run.meta["models"][0]["dropped"] == [
+            {"reason": "age missing", "count": 1, "variable": "age"}
+        ]
         run.save(tmp_path / "out", ["md"])
         report = (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
         rows = [line.replace(" ", "").strip("|").split("|") for line in report.splitlines()]

@@ -16,31 +16,13 @@ from coopgap.survey.codebook import apply_codebook, needed_columns
 from coopgap.survey.raw import from_dataframe
 from coopgap.survey.ties import hashed, keyed_order, record_ties
 
-STUDY = """title = "t"
-[group]
-column = "member"
-member = 1
-comparison = 0
-[design]
-zone = "zone"
-{design}
-[headline]
-yes = "model"
-[variables.yes]
-type = "binary"
-yes = [1]
-no = [0]
-[variables.sex]
-type = "nominal"
-levels = ["m", "f"]
-"""
-MODEL = 'outcome = "yes"\ncovariates = ["sex"]\n[matching]\non = ["sex"]\n'
+from ..studies import BINARY, model, nominal, write_study
 
 
-def write(folder, design=""):
-    (folder / "study.toml").write_text(STUDY.format(design=design), encoding="utf-8")
-    (folder / "model.toml").write_text(MODEL, encoding="utf-8")
-    return folder
+def write(folder, **design):
+    variables = {"yes": BINARY, "sex": nominal("m", "f")}
+    files = {"model": model("yes", "sex", on=("sex",))}
+    return write_study(folder, variables, files, design={"zone": "zone"} | design)
 
 
 def people(n=60):
@@ -70,11 +52,11 @@ def test_the_mixing_is_that_of_splitmix64():
     assert hashed(states).tolist() == expected
 
 
-@pytest.mark.parametrize("design", ['id = "id"', "", 'weight = "w"'])
+@pytest.mark.parametrize("design", [{"id": "id"}, {}, {"weight": "w"}], ids=["id", "", "weight"])
 @settings(max_examples=8, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_a_shuffled_file_is_the_same_survey(tmp_path_factory, design, seed):
-    where, data = write(tmp_path_factory.mktemp("study"), design), people()
+    where, data = write(tmp_path_factory.mktemp("study"), **design), people()
     one = make_plan(where, data).survey
     other = make_plan(where, data.sample(frac=1, random_state=seed)).survey
     for item in fields(one):
@@ -113,7 +95,7 @@ def test_copies_of_a_record_do_not_stand_together(tmp_path):
 
 def test_an_identifier_is_its_value_and_nothing_else_counts(tmp_path):
     data = people()
-    study = make_plan(write(tmp_path, 'id = "id"'), data).study
+    study = make_plan(write(tmp_path, id="id"), data).study
     usual = in_file_order(data, study)
     assert np.array_equal(in_file_order(data.assign(yes=1 - data["yes"]), study), usual)
     as_text = data.assign(id=data["id"].astype(str))

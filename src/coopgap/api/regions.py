@@ -23,7 +23,7 @@ from coopgap.api.columns import (
 from coopgap.api.frames import plain_formula, zone_columns
 from coopgap.api.gaps import Gap
 from coopgap.api.gate import REPORTED, Gate, sampler_stats
-from coopgap.bayes.cells import hierarchical_cells
+from coopgap.bayes.cells import Departments, HierarchicalCells, hierarchical_cells
 from coopgap.bayes.fit import HierarchicalFit, Request, fit_hierarchical, reported, summarise
 from coopgap.bayes.layout import Form, Priors
 from coopgap.core.errors import InputError
@@ -33,6 +33,7 @@ from coopgap.families.hierarchical import coefficient_rows, gap_rows, region_est
 from coopgap.report.summaries import Summary, summary
 from coopgap.study.spec import Design, PriorName
 from coopgap.survey.raw import Columns
+from coopgap.survey.records import ModelRows
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -123,13 +124,13 @@ class Regions:
 
         return build_model(self.request.cells, self.request.priors, self.request.form)
 
-    def gap(self, region: str | None = None) -> Gap:
-        """The gap of all members, or of one region's.
+    def gap(self, region: str | None = None, *, department: str | None = None) -> Gap:
+        """The gap of all members, or of those of one region or department.
 
         Parameters
         ----------
-        region
-            A region's name; everybody if absent.
+        region, department
+            A region's name, or a department's; everybody if absent.
 
         Returns
         -------
@@ -144,10 +145,14 @@ class Regions:
         >>> h.gap("Lima").estimate.keys.group
         'region=Lima'
         """
-        regions = self.request.cells.regions
-        if region is not None and region not in regions:
-            raise InputError("region", f"is {region!r}", f"allowed: {', '.join(regions)}")
-        group = "all" if region is None else f"region={region}"
+        cells, group = self.request.cells, "all"
+        for kind, name, names in (
+            ("region", region, cells.regions),
+            ("department", department, cells.departments),
+        ):
+            if name is not None and name not in names:
+                raise InputError(kind, f"is {name!r}", f"allowed: {', '.join(names)}")
+            group = group if name is None else f"{kind}={name}"
         found = region_estimates(
             self.fit, self.request.cells, self._keys, self.request.smallest_gap
         )
@@ -159,7 +164,7 @@ class Regions:
         return Keys(model="", outcome=self.outcome, source=self.source, levels=levels)
 
     def to_frame(self) -> pd.DataFrame:
-        """Every gap of everybody and of each region, with the columns of gaps.csv.
+        """Every gap of everybody and of each region and department, as in gaps.csv.
 
         Examples
         --------
@@ -225,6 +230,8 @@ def hierarchical(
     *,
     member: str,
     region: str | None = None,
+    department: str | None = None,
+    area: Columns | None = None,
     zone: str | None = None,
     draws: int = 2000,
     seed: int = 0,
@@ -245,16 +252,20 @@ def hierarchical(
         and region stand beside it, not in it.
     data
         A table, as in `ordinal`.
-    member, region, zone
-        Columns of the two groups, of the regions, and of the clusters if they are to have levels
-        and gaps of their own.
+    member, region, department, zone
+        Columns of the two groups, of the regions, and, if they are to have levels and gaps of their
+        own, of the departments, each within one region, and of the clusters.
+    area
+        A table with a row a department: the column `department`, numbers known of each, which
+        its level and gap may follow, and the column `region` of departments in which nobody was
+        asked. Their gaps are predicted.
     draws
         A chain, of four.
     seed
         The same seed gives the same draws, on any number of cores.
     priors
-        Scales by name: beta_sd, region_sd, gap_sd, covariate_sd, slope_sd, zone_sd, zone_gap_sd,
-        threshold_shift_sd.
+        Scales by name: beta_sd, region_sd, gap_sd, covariate_sd, slope_sd, department_sd,
+        department_gap_sd, zone_sd, zone_gap_sd, threshold_shift_sd.
     target_accept
         Acceptance that the sampler adapts to. Where the gate fails, nutpie tries once more with
         twice the draws and smaller steps.
@@ -267,7 +278,7 @@ def hierarchical(
     jobs
         Threads, or processes of PyMC; the cores if absent.
     design
-        How people were sampled: its region and zone stand where those are absent.
+        How people were sampled: its region, department and zone stand where those are absent.
 
     Returns
     -------
@@ -277,7 +288,8 @@ def hierarchical(
     Raises
     ------
     InputError
-        An unknown column, a group without two values, priors of other names.
+        An unknown column, a group without two values, priors of other names, a department in
+        two regions, an area without one of the departments.
     NotEstimable
         Everybody lives in one region.
 
@@ -299,20 +311,25 @@ def hierarchical(
     region = region or (None if design is None else design.region)
     if region is None:
         raise InputError("region", "is not given", "name the column of the regions")
+    department = department or (None if design is None else design.department)
+    if area is not None and department is None:
+        raise InputError("area", "is given without department", "name the column of departments")
+    places = (region, department) if department else (region,)
     zones = (zone,) if zone else zone_columns(design)
     unknown = [name for name in priors or () if name not in get_args(PriorName)]
     if unknown:
         allowed = f"allowed: {', '.join(get_args(PriorName))}"
         raise InputError("priors", f"names {', '.join(unknown)}", allowed)
-    beside = {member, region, *zones} & {*covariates}
+    beside = {member, *places, *zones} & {*covariates}
     if beside:
         found = f"names {', '.join(sorted(beside))}"
         raise InputError("formula", found, "membership, region and zone stand beside it")
     if sampler not in ("nutpie", "pymc"):
         raise InputError("sampler", f"is {sampler!r}", "allowed: nutpie, pymc")
-    whole = complete(frame, (outcome, *covariates, member, region, *zones))
+    whole = complete(frame, (outcome, *covariates, member, *places, *zones))
+    known = None if area is None else table(area)
     request = Request(
-        cells=_cells(frame.loc[whole], outcome, covariates, member, region, zones),
+        cells=_cells(frame.loc[whole], outcome, covariates, member, places, zones, known),
         priors=Priors.with_scales({str(name): scale for name, scale in (priors or {}).items()}),
         form=Form(link=link, zones=bool(zones)),
         draws=draws,
@@ -340,15 +357,74 @@ def _cells(
     outcome: str,
     covariates: tuple[str, ...],
     member: str,
-    region: str,
+    places: tuple[str, ...],
     zones: tuple[str, ...],
-) -> Any:
+    area: pd.DataFrame | None,
+) -> HierarchicalCells:
     """The frame as the model reads it."""
     codes, levels = coded_levels(frame[outcome], outcome)
     zone, labels = dense_codes(frame, zones) if zones else (None, [])
-    factors = dict.fromkeys(covariates, False) | {region: True}
+    factors = dict.fromkeys(covariates, False) | dict.fromkeys(places, True)
     rows = replace(coded_rows(frame, member, factors, zone=zone), outcome=codes, levels=levels)
-    return hierarchical_cells(rows, covariates, region, zones=bool(zones), zone_labels=labels)
+    departments = None
+    if len(places) > 1:
+        rows, departments = _departments(rows, places[0], places[1], area)
+    return hierarchical_cells(
+        rows,
+        covariates,
+        places[0],
+        zones=bool(zones),
+        zone_labels=labels,
+        departments=departments,
+    )
+
+
+def _departments(
+    rows: ModelRows, region: str, department: str, area: pd.DataFrame | None
+) -> tuple[ModelRows, Departments]:
+    """Rows whose departments are those of the area too, and the region of each department."""
+    own, place = rows.factors[department], rows.factors[region]
+    lies_in = np.full(len(rows.factor_levels[department]), -1, dtype=np.int64)
+    lies_in[own] = place
+    astray = np.unique(own[lies_in[own] != place]).size
+    if astray:
+        found = f"{astray} of {lies_in.size} stand in more than one {region}"
+        raise InputError(department, found, "each department lies in one region")
+    if area is None:
+        return rows, Departments(variable=department, region=lies_in)
+    numbers = [name for name in map(str, area.columns) if name not in (region, department)]
+    if department not in area or not numbers:
+        allowed = f"give {department} and a column for each of some numbers"
+        raise InputError("area", f"has columns {', '.join(map(str, area.columns))}", allowed)
+    names = area[department].astype(str).tolist()
+    levels = rows.factor_levels[department]
+    for bad, what in (
+        (len({*names}) < len(names), "a department twice"),
+        (not {*levels} <= {*names}, "not every department"),
+    ):
+        if bad:
+            raise InputError("area", f"has {what}", "give each department one row")
+    by_name = area.set_index(pd.Index(names))
+    every = (*levels, *(name for name in names if name not in levels))
+    regions = rows.factor_levels[region]
+    lies_in = np.pad(lies_in, (0, len(every) - lies_in.size), constant_values=-1)
+    for k, name in enumerate(every):
+        told = str(by_name.loc[name, region]) if region in by_name else ""
+        if told not in regions and lies_in[k] < 0:
+            found = f"has {name}, where nobody was asked, without its {region}"
+            raise InputError("area", found, f"give it a column {region}: {', '.join(regions)}")
+        if told in regions and lies_in[k] not in (-1, regions.index(told)):
+            found = f"puts {name} into another {region} than the data"
+            raise InputError("area", found, "each department lies in one region")
+        lies_in[k] = regions.index(told) if lies_in[k] < 0 else lies_in[k]
+    known = {}
+    for name in numbers:
+        values = pd.to_numeric(by_name.loc[list(every), name], errors="coerce").to_numpy(float)
+        if not np.isfinite(values).all() or np.ptp(values) == 0:
+            raise InputError(f"area {name}", "is no column of different numbers", "mend it")
+        known[name] = values
+    rows = replace(rows, factor_levels={**rows.factor_levels, department: every})
+    return rows, Departments(variable=department, region=lies_in, area=known)
 
 
 def _by_pymc(request: Request, jobs: int) -> HierarchicalFit:

@@ -8,72 +8,69 @@ from dataclasses import replace
 
 import numpy as np
 
-from coopgap.core.estimate import BalanceRow, Keys
+from coopgap.app.replicates import replicated
+from coopgap.core.estimate import BalanceRow, DiagnosticRow, Keys
 from coopgap.core.progress import Notify
-from coopgap.core.vocabulary import Population, Use
-from coopgap.families.benchmark import benchmark_estimates
-from coopgap.families.dispatch import domain_estimates, family_estimates
+from coopgap.core.vocabulary import Use
 from coopgap.families.estimate import Estimate, Tables
+from coopgap.families.every import group_estimates, outside_estimates, whole_estimates
 from coopgap.families.groups import group_rows
 from coopgap.families.headline import headline_contrast, headline_families
 from coopgap.families.plan import ModelPlan, Plan, domains
 from coopgap.families.sample import Sample, population_row
 from coopgap.matching.balance import balance_rows, with_interactions
 from coopgap.study.spec import ModelSpec
-from coopgap.survey.records import ModelRows
 
 
-def model_families(tables: Tables, plan: Plan, model: ModelPlan, notify: Notify) -> list[Estimate]:
-    """Add the rows of one model's families, domains and balance; the whole model's estimates."""
+def model_families(
+    tables: Tables,
+    plan: Plan,
+    model: ModelPlan,
+    notify: Notify,
+    *,
+    jobs: int | None = None,
+    scheduler: str | None = None,
+) -> list[Estimate]:
+    """Add the rows of one model's families, domains and balance; the whole model's estimates.
+
+    With replicate weights everything is fitted again with each, on `jobs` processes or by a Dask
+    `scheduler`.
+    """
     study, sample, keys = plan.study, model.sample, plan.keys(model)
     tables.diagnostics += model.feasibility
-    declared = study.design.population
-    extra = Population(model.spec.population)
-    estimates = [
-        estimate.named(keys)
-        for estimate in family_estimates(
-            sample, extra, declared, lambda family: notify(f"{keys.model}: {family}")
-        )
-    ]
-    for estimate in estimates:
-        tables.collect(estimate)
-    if declared is not None and extra is Population.POSTSTRATIFIED:
-        tables.diagnostics.append(population_row(declared, keys))
-    outside = [one for one in study.benchmarks if one.outcome == keys.outcome]
-    placed = replace(sample, rows=_with_margins(plan, sample.rows))
+    whole = [*whole_estimates(plan, model, notify)]
     notify(f"{keys.model}: benchmarks and domains")
-    for estimate in benchmark_estimates(placed, outside, study.design.region, declared):
-        tables.collect(estimate.named(replace(keys, group=estimate.keys.group)))
+    outside = [*outside_estimates(plan, model)]
+    places = [*domains(study, model)]
+    within = [*group_estimates(plan, model, places)]
+    more: list[DiagnosticRow] = []
+    if sample.rows.replicates is not None:
+        notify(f"{keys.model}: {sample.rows.replicates.name}")
+        found, more = replicated(plan, model, [*whole, *outside, *within], jobs, scheduler)
+        whole, rest = found[: len(whole)], found[len(whole) :]
+        outside, within = rest[: len(outside)], rest[len(outside) :]
+    for estimate in whole:
+        tables.collect(estimate)
+    tables.diagnostics += more
+    declared = study.design.population
+    if declared is not None and model.spec.population == "poststratified":
+        tables.diagnostics.append(population_row(declared, keys))
+    for estimate in (*outside, *within):
+        tables.collect(estimate)
     tables.balance += _balance(plan, model, keys, sample)
-    groups: dict[str, dict[str, Estimate]] = defaultdict(dict)
-    for name, domain in domains(study, model):
-        own = replace(keys, group=name)
-        for unnamed in domain_estimates(domain):
-            estimate = unnamed.named(own)
-            tables.collect(estimate)
-            if estimate.family in headline_families(model.spec):
-                groups[name.partition("=")[0]][name] = estimate
+    for name, domain in places:
         if name.startswith("region="):
-            tables.balance += _balance(plan, model, own, domain)
+            tables.balance += _balance(plan, model, replace(keys, group=name), domain)
+    groups: dict[str, dict[str, Estimate]] = defaultdict(dict)
+    for estimate in within:
+        if estimate.family in headline_families(model.spec):
+            groups[estimate.keys.group.partition("=")[0]][estimate.keys.group] = estimate
     first = headline_contrast(keys.levels, keys.at)
     for variable, by_group in groups.items():
         differences, tests = group_rows(variable, by_group, first, keys)
         tables.gaps += differences
         tables.diagnostics += tests
-    return estimates
-
-
-def _with_margins(plan: Plan, rows: ModelRows) -> ModelRows:
-    """Rows with the variables of the declared population, which may be no covariates."""
-    declared = plan.study.design.population
-    margins = () if declared is None else declared.margins
-    names = {name for margin in margins for name in margin.variables} - {*rows.factors}
-    codes, variables = plan.survey.codes, plan.survey.variables
-    return replace(
-        rows,
-        factors={**rows.factors, **{name: codes[name][rows.index] for name in names}},
-        factor_levels={**rows.factor_levels, **{name: variables[name].levels for name in names}},
-    )
+    return whole
 
 
 def _balance(plan: Plan, model: ModelPlan, keys: Keys, sample: Sample) -> list[BalanceRow]:

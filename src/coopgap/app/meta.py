@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,9 +18,11 @@ from coopgap.core.atomic import PROGRAM
 from coopgap.core.vocabulary import PRINTED
 from coopgap.families.estimate import Estimate
 from coopgap.families.plan import ModelPlan, Plan
-from coopgap.printed.rows import PrintedResult
 from coopgap.study.spec import Design
 from coopgap.survey.records import ModelRows, dropped_meta, people_meta
+
+if TYPE_CHECKING:
+    from coopgap.printed.rows import PrintedResult
 
 _PACKAGES = ("numpy", "scipy", "pandas", "statsmodels", "linearmodels", "nutpie", "numba", "arviz")
 
@@ -129,6 +131,7 @@ def _design_meta(design: Design) -> dict[str, Any]:
     """Columns that say how people were sampled, `region` a variable; null where undeclared."""
     return {
         "region": design.region,
+        **({} if design.department is None else {"department": design.department}),
         "zone": list(design.zone) or None,
         "weight": design.weight,
         "id": design.id,

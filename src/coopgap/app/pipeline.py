@@ -30,7 +30,6 @@ from coopgap.families.headline import (
     with_adjusted,
 )
 from coopgap.families.plan import Plan
-from coopgap.printed.rows import printed_rows
 from coopgap.study.spec import Study
 
 
@@ -43,6 +42,7 @@ def stages(plan: Plan, checks: Cost = "quick") -> int:
         # the doubly robust gap of matched members too.
         found += sum(family is not Family.HIERARCHICAL for family in families) + 2
         found += 2 * (model.sample.population is Population.MEMBERS)
+        found += model.sample.by_replicates
     by_region = sum(model.spec.hierarchical is not None for model in plan.models)
     refits = by_region if checks == "full" else 0
     return found + (by_region > 0) + refits
@@ -69,7 +69,7 @@ def execute(
     contexts: list[Context] = []
     for model in plan.models:
         with tables.stage("families"):
-            estimates = model_families(tables, plan, model, notify)
+            estimates = model_families(tables, plan, model, notify, jobs=jobs, scheduler=scheduler)
         notify(f"{model.spec.name}: checks")
         with tables.stage("checks"):
             one = context_for(plan, model, estimates, seed=seed, jobs=jobs, scheduler=scheduler)
@@ -126,6 +126,8 @@ def _printed(tables: Tables, study: Study) -> None:
     """The printed numbers that the study names."""
     if study.printed is None:
         return
+    from coopgap.printed.rows import printed_rows
+
     result = printed_rows(study.printed, study.benchmarks)
     for name in TABLES:
         getattr(tables, name).extend(getattr(result, name))

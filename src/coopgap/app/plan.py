@@ -19,13 +19,7 @@ def make_plan(
     only: Sequence[str] = (),
     encoding: str | None = None,
 ) -> Plan:
-    """Read and validate everything a run needs, as `coopgap.run` takes it.
-
-    Raises
-    ------
-    InputError
-        Anything wrong with the study or the survey.
-    """
+    """Read and validate everything a run needs, as `coopgap.run` takes it, or `InputError`."""
     loaded = load_study(study)
     specs = _chosen(loaded, only)
     raw = _raw_table(loaded, data, encoding)

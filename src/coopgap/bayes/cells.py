@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -29,6 +29,33 @@ class Column(NamedTuple):
 
     values: FloatArray
     scale: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Departments:
+    """The departments of a study, each in one region; nobody need live there.
+
+    Attributes
+    ----------
+    variable
+        Whose levels, the declared ones, are the departments.
+    region
+        Shape (L,): the region of each, an index into the levels of the region variable.
+    area
+        By name, shape (L,): a number known of each department.
+    """
+
+    variable: str
+    region: IntArray
+    area: Mapping[str, FloatArray] = field(default_factory=dict)
+
+
+class Group(NamedTuple):
+    """Whom a gap is given for: everybody, a region, or a department of one."""
+
+    name: str
+    region: int | None = None
+    department: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +84,16 @@ class HierarchicalCells:
         Names of the zones that somebody is in, where they are told apart.
     columns
         By term of the numeric covariates, as the regressions name it.
+    department
+        Shape (r,): department of each row; None where departments are not told apart.
+    departments, department_region
+        Names of the D departments of these regions, and shape (D,): the region of each.
+    area
+        By name what is known of departments, its values of shape (D,), over departments of mean 0
+        and SD 1.
+    lender
+        Shape (r,): the row whose people a row has. It is itself, save for rows of a department
+        without members, which has the people of its region.
     """
 
     counts: IntArray
@@ -70,6 +107,30 @@ class HierarchicalCells:
     terms: Mapping[str, tuple[str, ...]]
     zones: tuple[str, ...] = ()
     columns: Mapping[str, Column] = field(default_factory=dict)
+    department: IntArray | None = None
+    departments: tuple[str, ...] = ()
+    department_region: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    area: Mapping[str, Column] = field(default_factory=dict)
+    lender: IntArray | None = None
+
+    @property
+    def groups(self) -> tuple[Group, ...]:
+        """Everybody, each region, each department."""
+        regions = [Group(f"region={name}", r) for r, name in enumerate(self.regions)]
+        inside = zip(self.departments, self.department_region.tolist(), strict=True)
+        within = [Group(f"department={name}", r, d) for d, (name, r) in enumerate(inside)]
+        return (Group("all"), *regions, *within)
+
+    @property
+    def areas(self) -> FloatArray:
+        """What is known of departments, shape (a, D)."""
+        values = [column.values for column in self.area.values()]
+        return np.array(values).reshape(len(values), len(self.departments))
+
+    @property
+    def place(self) -> IntArray:
+        """Department of each row where they are told apart, else its region, shape (r,)."""
+        return self.region if self.department is None else self.department
 
     @property
     def n_zones(self) -> int:
@@ -90,8 +151,12 @@ class HierarchicalCells:
         parts = (self.counts, self.member, self.row, self.zone, self.region, self.covariates)
         for part in parts:
             found.update(b"" if part is None else np.ascontiguousarray(part).tobytes())
-        for term, (values, scale) in self.columns.items():
+        for term, (values, scale) in [*self.columns.items(), *self.area.items()]:
             found.update(json.dumps([term, scale]).encode() + values.tobytes())
+        if self.department is not None and self.lender is not None:
+            found.update(json.dumps(self.departments).encode())
+            for part in (self.department, self.department_region, self.lender):
+                found.update(part.tobytes())
         return found.hexdigest()
 
     @property
@@ -106,20 +171,33 @@ class HierarchicalCells:
         rows = np.bincount(self.row, weights=people, minlength=self.region.size)
         return rows.astype(np.int64)
 
-    def people_by_level(self, region: int | None = None) -> IntArray:
-        """People of one region or of all, comparison group first, shape (2, J)."""
+    def lent(self, people: FloatArray) -> FloatArray:
+        """People of each row, shape (r,), with those that departments without any are lent."""
+        if self.lender is None or self.department is None:
+            return people
+        has = np.bincount(self.department, people, minlength=len(self.departments)) > 0
+        return np.where(has[self.department], people, people[self.lender])
+
+    def people_by_level(self, region: int | None = None, department: int | None = None) -> IntArray:
+        """People of one region, department or of all, comparison group first, shape (2, J)."""
         here = np.ones_like(self.member) if region is None else self.cell_region == region
+        if department is not None and self.department is not None:
+            here = self.department[self.row] == department
         groups = (here & ~self.member, here & self.member)
         return np.stack([self.counts[group].sum(axis=0) for group in groups])
 
-    def people(self, region: int | None = None) -> tuple[int, int]:
-        """Comparison people and members, of one region or of all."""
-        comparison, member = self.people_by_level(region).sum(axis=1)
+    def people(self, region: int | None = None, department: int | None = None) -> tuple[int, int]:
+        """Comparison people and members, of one region, department or of all."""
+        comparison, member = self.people_by_level(region, department).sum(axis=1)
         return int(comparison), int(member)
 
 
 def members_by_row(
-    rows: ModelRows, covariates: tuple[str, ...], region: str, among: BoolArray
+    rows: ModelRows,
+    covariates: tuple[str, ...],
+    region: str,
+    among: BoolArray,
+    department: str | None = None,
 ) -> IntArray:
     """Members of some of the people in each row of region and covariates, shape (r,).
 
@@ -129,9 +207,13 @@ def members_by_row(
         As in `hierarchical_cells`.
     among
         Shape (n,): the people to count.
+    department
+        The variable of the departments, where the cells have them. Rows in which nobody stands
+        come after these.
     """
-    keep = rows.factors[region] >= 0
-    names = (region, *(name for name in covariates if name != region))
+    places = (region,) if department is None else (region, department)
+    keep = np.all([rows.factors[name] >= 0 for name in places], axis=0)
+    names = (*places, *(name for name in covariates if name not in places))
     codes, row = group_codes([rows.factors[name][keep] for name in names])
     counted = (rows.member & among)[keep]
     return np.bincount(row[counted], minlength=len(codes)).astype(np.int64)
@@ -144,6 +226,7 @@ def hierarchical_cells(
     *,
     zones: bool,
     zone_labels: Sequence[str] = (),
+    departments: Departments | None = None,
 ) -> HierarchicalCells:
     """Collapse the complete rows of a model for the hierarchical model.
 
@@ -159,6 +242,9 @@ def hierarchical_cells(
         Whether to tell zones apart.
     zone_labels
         Names by the zone codes of the rows; the codes themselves if absent.
+    departments
+        Departments to be told apart within regions; people without one are left out. They are
+        not, and nobody is, where no region has people in two of them.
 
     Raises
     ------
@@ -173,16 +259,28 @@ def hierarchical_cells(
         )
     if np.ptp(rows.weight) > 1e-12 * rows.weight.max():
         raise NotEstimable("sampling weights differ and the hierarchical model takes none")
+    covariates = tuple(name for name in covariates if name != region)
     keep = rows.factors[region] >= 0
+    own = None
+    if departments is not None:
+        own = rows.factors[departments.variable]
+        covariates = tuple(name for name in covariates if name != departments.variable)
+        lived_in = np.unique(own[keep & (own >= 0)])
+        if lived_in.size == np.unique(departments.region[lived_in]).size:
+            departments = own = None
+    if own is not None:
+        keep = keep & (own >= 0)
     present = {
         name: np.unique(rows.factors[name][keep], return_inverse=True)
-        for name in (region, *(name for name in covariates if name != region))
+        for name in (region, *covariates)
     }
     places, regions = present.pop(region)
     if places.size < 2:
         raise NotEstimable("everybody lives in one region: there is nothing to pool")
     varied = {name: one for name, one in present.items() if one[0].size > 1}
     columns = [rows.member[keep].astype(np.int64), regions, *(one[1] for one in varied.values())]
+    if own is not None:
+        columns.insert(2, own[keep])
     names: tuple[str, ...] = ()
     if zones:
         if rows.zone is None:
@@ -191,7 +289,12 @@ def hierarchical_cells(
         columns.append(index.astype(np.int64))
         names = tuple(zone_labels[code] if zone_labels else str(code) for code in found)
     cells = collapse(columns, rows.outcome[keep], len(rows.levels))
-    codes, row = group_codes(list(cells.codes[:, 1 : 2 + len(varied)].T))
+    n_places = 1 if own is None else 2
+    codes, row = group_codes(list(cells.codes[:, 1 : 1 + n_places + len(varied)].T))
+    inside: dict[str, Any] = {}
+    if departments is not None:
+        member = np.bincount(row, cells.people.sum(axis=1) * (cells.codes[:, 0] == 1)) > 0
+        codes, inside = _inside(departments, rows, places, codes, member)
     levelled = [name for name in varied if name not in rows.numeric]
     return HierarchicalCells(
         counts=cells.people,
@@ -199,13 +302,53 @@ def hierarchical_cells(
         row=row,
         zone=cells.codes[:, -1].copy() if zones else None,
         region=codes[:, 0].copy(),
-        covariates=codes[:, [1 + list(varied).index(name) for name in levelled]],
+        covariates=codes[:, [n_places + list(varied).index(name) for name in levelled]],
         levels=rows.levels,
         regions=_named(rows, region, places),
         terms={name: _named(rows, name, varied[name][0]) for name in levelled},
         zones=names,
-        columns=_columns(rows, varied, codes[:, 1:]),
+        columns=_columns(rows, varied, codes[:, n_places:]),
+        **inside,
     )
+
+
+def _inside(
+    departments: Departments,
+    rows: ModelRows,
+    places: IntArray,
+    codes: IntArray,
+    member: BoolArray,
+) -> tuple[IntArray, dict[str, Any]]:
+    """Rows with those of departments without members, and what cells have of departments.
+
+    `codes`, shape (r, 2 + k), are a row's region, department as declared, and covariates; `member`,
+    shape (r,), whether a member stands there; `places` the declared regions that somebody is in.
+    """
+    kept = np.flatnonzero(np.isin(departments.region, places))
+    region = np.searchsorted(places, departments.region[kept])
+    codes = codes.copy()
+    codes[:, 1] = np.searchsorted(kept, codes[:, 1])
+    lender = [np.arange(len(codes))]
+    own, every = codes, [codes]
+    for d in np.setdiff1d(np.arange(kept.size), own[member, 1]):
+        of_region = np.flatnonzero((own[:, 0] == region[d]) & (own[:, 1] != d))
+        lent = own[of_region].copy()
+        lent[:, 1] = d
+        lender.append(of_region)
+        every.append(lent)
+    codes = np.concatenate(every)
+    area = {}
+    for name, values in departments.area.items():
+        spread = float(values.std())
+        area[name] = Column(values=((values - values.mean()) / spread)[kept], scale=spread)
+    names = rows.factor_levels[departments.variable]
+    return codes, {
+        "department": codes[:, 1].copy(),
+        "departments": tuple(names[k] for k in kept),
+        "department_region": region.astype(np.int64),
+        "area": area,
+        "lender": np.concatenate(lender),
+    }
 
 
 def _named(rows: ModelRows, name: str, present: IntArray) -> tuple[str, ...]:
@@ -238,9 +381,14 @@ def _columns(
 
 
 def population_weights(
-    cells: HierarchicalCells, declared: DeclaredPopulation, region: str
+    cells: HierarchicalCells,
+    declared: DeclaredPopulation,
+    region: str,
+    department: str | None = None,
 ) -> FloatArray:
     """How much each row counts, shape (r,), with both groups' people raked to declared margins.
+
+    With margins by `department`, one in which nobody was asked has the people of its region.
 
     Raises
     ------
@@ -251,5 +399,11 @@ def population_weights(
         cells.row, weights=cells.counts.sum(axis=1), minlength=cells.region.size
     ).astype(np.float64)
     codes = {name: cells.covariates[:, k] for k, name in enumerate(cells.terms)}
+    codes |= {region: cells.region}
     levels = {**cells.terms, region: cells.regions}
-    return people * rake_to_population(people, codes | {region: cells.region}, levels, declared)
+    if cells.department is not None and department is not None:
+        codes |= {department: cells.department}
+        levels |= {department: cells.departments}
+        if any(department in margin.variables for margin in declared.margins):
+            people = cells.lent(people)
+    return people * rake_to_population(people, codes, levels, declared)

@@ -189,8 +189,8 @@ def log_priors(draws: Draws, layout: Layout, priors: Priors, link: LinkName) -> 
             found = found - 0.5 * (prior.df + 1) * np.log1p(ratio / prior.df)
     for name in layout.shifts:
         found = found - 0.5 * np.square(draws[name] / priors.threshold_shift_sd).sum(axis=-1)
-    if "slopes" in draws:
-        found = found - 0.5 * np.square(draws["slopes"] / priors.slope_sd).sum(axis=-1)
+    for name in (one for one in ("slopes", "area", "area_gap") if one in draws):
+        found = found - 0.5 * np.square(draws[name] / priors.slope_sd).sum(axis=-1)
     cuts = thresholds_at(draws, layout.n_cuts + 1, 0.0)
     return np.asarray(found + LINKS[link].log_density(cuts).sum(axis=-1))
 

@@ -60,15 +60,46 @@ def thresholds_at(draws: Draws, n_levels: int, m: float) -> FloatArray:
     return np.asarray(ladder - ladder.mean(axis=-1, keepdims=True) + location)
 
 
-def region_gaps(draws: Draws, n_regions: int) -> FloatArray:
-    """Gap of each region on the latent scale, shape (chains, draws, R)."""
-    own = draws.get("gap", np.zeros((*draws["beta"].shape, n_regions)))
-    return np.asarray(draws["beta"][..., None] + own)
+def _of_departments(draws: Draws, cells: HierarchicalCells, name: str, area: str) -> FloatArray:
+    """What departments have beside their region, shape (chains, draws, D); zeros without any."""
+    found = draws.get(name, np.zeros((*draws["beta"].shape, len(cells.departments))))
+    return np.asarray(found + draws[area] @ cells.areas if area in draws else found)
+
+
+def place_gaps(draws: Draws, cells: HierarchicalCells) -> FloatArray:
+    """Gap of each region, or of each department where they are told apart, on the latent scale.
+
+    Shape (chains, draws, R or D).
+    """
+    own = draws.get("gap", np.zeros((*draws["beta"].shape, len(cells.regions))))
+    gaps = np.asarray(draws["beta"][..., None] + own)
+    if cells.department is None:
+        return gaps
+    within = _of_departments(draws, cells, "department_gap", "area_gap")
+    return np.asarray(gaps[..., cells.department_region] + within)
+
+
+def region_gaps(draws: Draws, cells: HierarchicalCells) -> FloatArray:
+    """Gap of each region on the latent scale, shape (chains, draws, R).
+
+    With departments the mean of theirs over the region's members; over its people without any.
+    """
+    gaps = place_gaps(draws, cells)
+    if cells.department is None:
+        return gaps
+    weight = np.zeros((len(cells.departments), len(cells.regions)))
+    people = [cells.people(r, d) for _, r, d in cells.groups[1 + len(cells.regions) :]]
+    weight[np.arange(len(people)), cells.department_region] = [members for _, members in people]
+    empty = weight.sum(axis=0) == 0
+    weight[:, empty] = (cells.department_region[:, None] == np.arange(empty.size)[empty]) * (
+        np.array(people).sum(axis=1)[:, None]
+    )
+    return np.asarray(gaps @ (weight / weight.sum(axis=0)))
 
 
 def headline_gap(draws: Draws, cells: HierarchicalCells) -> FloatArray:
     """Members-weighted mean of the regions' gaps on the latent scale, shape (chains, draws)."""
-    return np.asarray(region_gaps(draws, len(cells.regions)) @ _member_shares(cells))
+    return np.asarray(region_gaps(draws, cells) @ _member_shares(cells))
 
 
 def superpopulation_gap(draws: Draws, n_regions: int) -> FloatArray:
@@ -93,8 +124,11 @@ def _member_shares(cells: HierarchicalCells) -> FloatArray:
 
 
 def row_levels(draws: Draws, cells: HierarchicalCells, which: IntArray | BoolArray) -> FloatArray:
-    """What region and covariates of some rows add up to, shape (chains, draws, k)."""
+    """What region, department and covariates of some rows add up to, shape (chains, draws, k)."""
     eta = draws["region"][..., cells.region[which]]
+    if cells.department is not None:
+        within = _of_departments(draws, cells, "department", "area")
+        eta = eta + within[..., cells.department[which]]
     for k, name in enumerate(cells.terms):
         eta = eta + draws[f"{COVARIATE}{name}"][..., cells.covariates[which, k]]
     if cells.columns:
@@ -112,8 +146,7 @@ def zone_spread(draws: Draws) -> FloatArray:
 def cell_cuts(draws: Draws, cells: HierarchicalCells, which: slice) -> FloatArray:
     """Cut points threshold - eta of k cells, with their zones, shape (chains, draws, k, J - 1)."""
     member, row = cells.member[which], cells.row[which]
-    region = cells.region[row]
-    gap = region_gaps(draws, len(cells.regions))[..., region]
+    gap = place_gaps(draws, cells)[..., cells.place[row]]
     eta = row_levels(draws, cells, row)
     if "zone" in draws and cells.zone is not None:
         eta = eta + draws["zone"][..., cells.zone[which]]
@@ -142,7 +175,7 @@ def draw_margins(
     link: LinkName,
     weight: FloatArray | None = None,
 ) -> tuple[FloatArray, FloatArray]:
-    """Outcome distributions standardised over members' covariates, for all and by region.
+    """Outcome distributions standardised over members' covariates, for each group of the cells.
 
     Parameters
     ----------
@@ -158,30 +191,48 @@ def draw_margins(
     Returns
     -------
     member, comparison : FloatArray
-        Shape (1 + R, chains, draws, J): the same people as members and as comparison people of
-        their region, in zones drawn anew from the model's distribution of zones; all asked in
-        person where the mode moves thresholds. First all, then each region; a region of no
-        weight has NaN.
+        Shape (1 + R + D, chains, draws, J): the same people as members and as comparison people
+        of their region and department, in zones drawn anew from the model's distribution of
+        zones; all asked in person where the mode moves thresholds. First all, then each region,
+        then each department; a region of no weight has NaN. A department without members has,
+        where no `weight` is given, the covariates of its region's members.
     """
     draws, cells = in_person(draws, cells)
     people = cells.members_by_row.astype(np.float64) if weight is None else weight
-    used = people > 0
-    region, share = cells.region[used], people[used] / people.sum()
+    standing = cells.lent(people) if weight is None else people
+    used = standing > 0
+    place, share = cells.place[used], standing[used] / standing.sum()
+    n_places = len(cells.regions if cells.department is None else cells.departments)
     n_chains, n_draws = draws["beta"].shape
-    step = max(1, _ALL_ROWS // (n_chains * region.size))
+    step = max(1, _ALL_ROWS // (n_chains * place.size))
     sides: dict[float, list[FloatArray]] = {0.5: [], -0.5: []}
     for start in range(0, n_draws, step):
         some = {name: values[:, start : start + step] for name, values in draws.items()}
         eta, spread = row_levels(some, cells, used), zone_spread(some)
-        gaps = region_gaps(some, len(cells.regions))[..., region]
+        gaps = place_gaps(some, cells)[..., place]
         for m, parts in sides.items():
             cuts = thresholds_at(some, len(cells.levels), m)
             mean = eta + gaps * m
-            parts.append(standardised(mean, cuts, spread, region, share, len(cells.regions), link))
+            parts.append(standardised(mean, cuts, spread, place, share, n_places, link))
     member, comparison = (
-        np.ascontiguousarray(np.concatenate(parts, axis=2)) for parts in sides.values()
+        _over_departments(np.concatenate(parts, axis=2), cells, people) for parts in sides.values()
     )
     return member, comparison
+
+
+def _over_departments(
+    found: FloatArray, cells: HierarchicalCells, people: FloatArray
+) -> FloatArray:
+    """All, regions and departments from departments, shape (1 + D, ...), by the people of rows."""
+    if cells.department is None:
+        return np.ascontiguousarray(found)
+    of = np.bincount(cells.department, people, minlength=len(cells.departments))
+    inside = cells.department_region == np.arange(len(cells.regions))[:, None]
+    weight = np.concatenate([np.ones((1, of.size)), inside]) * of
+    with np.errstate(invalid="ignore"):
+        weight = weight / weight.sum(axis=1, keepdims=True)
+    known = np.nan_to_num(found[1:])
+    return np.concatenate([np.tensordot(weight, known, axes=1), found[1:]])
 
 
 def standardised(
@@ -273,11 +324,14 @@ def reported_parameters(draws: Draws, cells: HierarchicalCells) -> dict[str, Flo
     """Coefficients as the tables name them, each of shape (chains, draws).
 
     `member` is the members-weighted mean of the regions' gaps, `member:region=NAME` the gap of a
-    region, `member:superpopulation` as in `superpopulation_gap`, and `member:>=B` the mean gap at
+    region, `member:department=NAME` of a department, `member:superpopulation` as in
+    `superpopulation_gap`, and `member:>=B` the mean gap at
     a threshold. Then `VARIABLE=LEVEL`, slopes of numeric covariates as the regressions name them
-    and on the variable's own scale, `LEVEL|LEVEL` (thresholds between the groups, m = 0),
+    and on the variable's own scale, those of the departments' areas in the same way (`AREA` of
+    levels, `member:AREA` of gaps), `LEVEL|LEVEL` (thresholds between the groups, m = 0),
     `sd_superpopulation` (SD of the regional gaps' distribution), `sd_finite` (SD of these
-    regions' gaps, weighted by members), `sd_zone`, `sd_zone_gap` and `sd_threshold_shift` (root
+    regions' gaps, weighted by members), `sd_department`, `sd_department_gap`, `sd_zone`,
+    `sd_zone_gap` and `sd_threshold_shift` (root
     mean square of the shifts: how far the posterior is from proportional odds). SDs of the levels
     of regions and covariates are not reported. Where the mode moves thresholds they are those of
     people asked in person, and `sd_mode_shift` says in the same way how far it moves them.
@@ -285,7 +339,7 @@ def reported_parameters(draws: Draws, cells: HierarchicalCells) -> dict[str, Flo
     mode = mode_of(draws, cells)
     by_mode = {} if mode is None else {"sd_mode_shift": _size(draws[f"{MODE_SHIFT}{mode}"])}
     draws, _ = in_person(draws, cells)
-    gaps, shares = region_gaps(draws, len(cells.regions)), _member_shares(cells)
+    gaps, shares = region_gaps(draws, cells), _member_shares(cells)
     mean = gaps @ shares
     found: dict[str, FloatArray] = {"member": mean}
     n_levels = len(cells.levels)
@@ -296,6 +350,8 @@ def reported_parameters(draws: Draws, cells: HierarchicalCells) -> dict[str, Flo
         }
     if "gap" in draws:
         found |= {f"member:region={name}": gaps[..., r] for r, name in enumerate(cells.regions)}
+    if "department" in draws:
+        found |= _by_department(draws, cells)
     found["member:superpopulation"] = superpopulation_gap(draws, len(cells.regions))
     for name, levels in cells.terms.items():
         values = draws[f"{COVARIATE}{name}"]
@@ -309,11 +365,25 @@ def reported_parameters(draws: Draws, cells: HierarchicalCells) -> dict[str, Flo
     if "gap" in draws:
         found["sd_superpopulation"] = draws["gap_sd"]
         found["sd_finite"] = np.sqrt(np.square(gaps - mean[..., None]) @ shares)
-    if "zone_sd" in draws:
-        found |= {"sd_zone": draws["zone_sd"], "sd_zone_gap": draws["zone_gap_sd"]}
+    for name in ("department", "zone"):
+        if f"{name}_sd" in draws:
+            found |= {f"sd_{one}": draws[f"{one}_sd"] for one in (name, f"{name}_gap")}
     if "shift" in draws:
         found["sd_threshold_shift"] = _size(draws["shift"])
     return found | by_mode
+
+
+def _by_department(draws: Draws, cells: HierarchicalCells) -> dict[str, FloatArray]:
+    """Gaps and levels of departments, and what their areas say of both."""
+    gaps = place_gaps(draws, cells)
+    levels = _of_departments(draws, cells, "department", "area")
+    names = [*enumerate(cells.departments)]
+    found = {f"member:department={name}": gaps[..., d] for d, name in names}
+    found |= {f"department={name}": levels[..., d] for d, name in names}
+    for k, (name, column) in enumerate(cells.area.items()):
+        found[name] = draws["area"][..., k] / column.scale
+        found[f"member:{name}"] = draws["area_gap"][..., k] / column.scale
+    return found
 
 
 def _size(shifts: FloatArray) -> FloatArray:

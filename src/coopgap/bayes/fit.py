@@ -11,8 +11,8 @@ from typing import Final
 
 import numpy as np
 
-from coopgap.bayes.cells import HierarchicalCells
-from coopgap.bayes.draws import draw_margins, region_gaps, reported_parameters
+from coopgap.bayes.cells import Group, HierarchicalCells
+from coopgap.bayes.draws import draw_margins, place_gaps, region_gaps, reported_parameters
 from coopgap.bayes.gate import Convergence, GateItem, SamplerStats, check, passes
 from coopgap.bayes.layout import DRAWS_VERSION, Draws, Form, Priors, draw_names
 from coopgap.bayes.store import StoredDraws
@@ -51,6 +51,8 @@ class Request:
     populations
         By population other than all members, shape (r,): how much each row counts in it. The
         draws do not depend on them.
+    by_department
+        Those of them whose departments are known, and have gaps of their own.
     """
 
     cells: HierarchicalCells
@@ -61,6 +63,7 @@ class Request:
     seed: int = 0
     smallest_gap: float = 0.05
     populations: Mapping[Population, FloatArray] = field(default_factory=dict)
+    by_department: frozenset[Population] = frozenset()
 
     @property
     def digest(self) -> str:
@@ -79,13 +82,13 @@ class HierarchicalFit:
     ----------
     member, comparison
         Shape (G, chains, draws, J): outcome distribution of members and of the same people as
-        comparison, for all (first) and for each region, standardised over members.
+        comparison, for each group of the cells, standardised over members.
     elsewhere
-        By other population, the same two for all, each of shape (chains, draws, J).
+        By other population and group, the same two, each of shape (chains, draws, J).
     parameters
         By term, shape (chains, draws): coefficients on their reported scale.
-    region_gap
-        Shape (R, chains, draws): the log-odds gap of each region.
+    region_gap, department_gap
+        Shape (R, chains, draws) and (D, chains, draws): the log-odds gap of each.
     gate
         Every item; the fit passes if all of them do.
     convergence
@@ -102,9 +105,10 @@ class HierarchicalFit:
 
     member: FloatArray
     comparison: FloatArray
-    elsewhere: Mapping[Population, tuple[FloatArray, FloatArray]]
+    elsewhere: Mapping[tuple[Population, Group], tuple[FloatArray, FloatArray]]
     parameters: Mapping[str, FloatArray]
     region_gap: FloatArray
+    department_gap: FloatArray
     gate: tuple[GateItem, ...]
     convergence: Mapping[str, Convergence]
     draws: Mapping[str, FloatArray]
@@ -162,15 +166,21 @@ def summarise(
     elsewhere = {}
     for population, weight in request.populations.items():
         both = draw_margins(draws, cells, request.form.link, weight)
-        elsewhere[population] = (both[0][0], both[1][0])
-        quantities |= _contrasts(cells.levels, *elsewhere[population], f"over {population}")
+        for g, group in enumerate(cells.groups):
+            if g and (group.department is None or population not in request.by_department):
+                continue
+            elsewhere[population, group] = own = (both[0][g], both[1][g])
+            name = f"{group.name} over {population}" if g else f"over {population}"
+            if np.isfinite(own).all():
+                quantities |= _contrasts(cells.levels, *own, name)
     gate, convergence = check(quantities, probabilities, stats)
     return HierarchicalFit(
         member=member,
         comparison=comparison,
         elsewhere=elsewhere,
         parameters=parameters,
-        region_gap=np.moveaxis(region_gaps(draws, len(cells.regions)), -1, 0),
+        region_gap=np.moveaxis(region_gaps(draws, cells), -1, 0),
+        department_gap=np.moveaxis(place_gaps(draws, cells)[..., : len(cells.departments)], -1, 0),
         gate=gate,
         convergence={
             name: convergence[f"{_PARAMETER}{name}"]
@@ -190,9 +200,11 @@ def reported(
     """Continuous quantities and zero-one events behind the rows of gaps.csv, by name."""
     quantities: dict[str, FloatArray] = {}
     probabilities: dict[str, FloatArray] = {}
-    for g, group in enumerate(("all", *cells.regions)):
-        if g and not cells.people(g - 1)[1]:
+    for g, (name, region, department) in enumerate(cells.groups):
+        if g and not cells.people(region)[1]:
             continue
+        # A region has been called by its name alone.
+        group = name if department is not None else name.removeprefix("region=")
         found = _contrasts(cells.levels, member[g], comparison[g], group, shares=not g)
         quantities |= found
         for contrast in contrasts(cells.levels):

@@ -325,7 +325,7 @@ def log_density(
         Shape (p,).
     settings
         Integers: thresholds, whether the link is the probit, number of blocks that belong to
-        rows, position of the first slope, slopes.
+        rows, position of the first slope, slopes, and how many of them, the last, multiply m.
     shifts
         Shape (k,), integers: position of the first of each kind of shift. People have one of 2^k
         sides: bit i of its number says whether shift i counts +1/2 or -1/2.
@@ -338,7 +338,7 @@ def log_density(
     index
         Shape (b of rows, r): level of each row in each block.
     columns
-        Shape (q, r): of numeric covariates, what each of q slopes is multiplied by.
+        Shape (q, r): of numeric covariates and of areas, what each of q slopes is multiplied by.
     groups
         Shape (2^k J + 1,): entries of side s and level j are `groups[s J + j]` to the next.
     row, zone, people
@@ -368,8 +368,9 @@ def log_density(
             _spread(level[b], index[b], of_row[gap])
         else:
             _add(1.0, level[b], of_zone[gap])
+    first_gap = columns.shape[0] - settings[5]
     for k in range(columns.shape[0]):
-        _add(x[settings[3] + k], columns[k], of_row[0])
+        _add(x[settings[3] + k], columns[k], of_row[0 if k < first_gap else 1])
 
     eta_row, eta_zone = _by_group(of_row[0], of_row[1]), _by_group(of_zone[0], of_zone[1])
     d_row, d_zone = np.zeros(2 * n_rows), np.zeros(2 * n_zones)
@@ -390,7 +391,7 @@ def log_density(
     in_row, in_zone = _of_groups(d_row), _of_groups(d_zone)
     gradient[0] += in_row[1].sum()
     for k in range(columns.shape[0]):
-        gradient[settings[3] + k] += _product(in_row[0], columns[k])
+        gradient[settings[3] + k] += _product(in_row[0 if k < first_gap else 1], columns[k])
     slope = np.zeros(level.shape[1])
     for b in range(n_blocks):
         start, n, gap = blocks[b, 0], blocks[b, 1], blocks[b, 3]

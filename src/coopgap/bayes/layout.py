@@ -2,7 +2,8 @@
 
 The free values of a model are beta; location; the J - 2 log increments between thresholds; J - 2
 shifts of them by membership, and by the mode of interview; then for each block of levels the log
-of its SD and its free levels, n - 1 of n that sum to zero; last the slopes of numeric covariates.
+of its SD and its free levels, n - 1 of n that sum to zero; last the slopes of numeric covariates,
+and of what is known of the departments' areas: of levels, then of gaps.
 
 A block is centred in part: a level is SD^(1 - c) times a free one, which is normal with SD^c. With
 c = 0 the free levels are standard normal, right where the answers say little of a level; with c = 1
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
@@ -28,7 +30,8 @@ layout here, give other draws for the same seed. Kept draws of another version a
 
 type Draws = Mapping[str, FloatArray]
 """By name, shape (chains, draws, ...): beta, location, increments, the shifts, for each block its
-levels under its name and their SD under its name with `_sd`, and the slopes."""
+levels under its name and their SD under its name with `_sd`, the slopes, and those of the
+departments' areas: `area` of levels, `area_gap` of gaps."""
 
 COVARIATE: Final = "covariate_"
 """What a covariate's name begins with among the draws."""
@@ -61,7 +64,8 @@ class Priors:
     `beta_sd`, `slope_sd` and `threshold_shift_sd` are SDs of normals: of beta, of each slope of a
     numeric covariate (for one SD of its column), and of each shift by membership, or by mode, of
     the log increments between thresholds. The others are priors on SDs: of the regions' levels, of
-    the regions' gaps, of each covariate's levels, of the zones' levels, and of the zones' gaps.
+    the regions' gaps, of each covariate's levels, and of the levels and gaps of departments and of
+    zones. The slopes of the departments' areas have `slope_sd` too.
 
     The default of a slope lets a column move people as far from each other as a covariate's levels
     do: SDs of levels are half-normal with scale 0.5, whose root mean square is 0.5.
@@ -72,6 +76,8 @@ class Priors:
     gap_sd: SdPrior = field(default=_HALF)
     covariate_sd: SdPrior = field(default=_HALF)
     slope_sd: float = 0.5
+    department_sd: SdPrior = field(default=_HALF)
+    department_gap_sd: SdPrior = field(default=_HALF)
     zone_sd: SdPrior = field(default=_HALF)
     zone_gap_sd: SdPrior = field(default=_HALF)
     threshold_shift_sd: float = 0.5
@@ -99,6 +105,8 @@ class Form:
         has proportional odds.
     region_gaps
         Whether regions have gaps of their own.
+    departments
+        Whether departments have levels and gaps of their own, and their areas slopes.
     zones
         Whether zones have levels and gaps of their own.
     mode
@@ -109,6 +117,7 @@ class Form:
     link: Literal["logit", "probit"] = "logit"
     shifts: bool = True
     region_gaps: bool = True
+    departments: bool = True
     zones: bool = True
     mode: str | None = None
 
@@ -121,7 +130,8 @@ class Block(NamedTuple):
     """Levels with an SD of their own: `start` is the first free one, the log SD before it.
 
     `of_gap` blocks are multiplied by membership, ±1/2; `of_zone` blocks belong to zones, the
-    others to rows of region and covariates. `centred` is from 0 to 1.
+    others to rows of region, department and covariates. Levels of departments and zones are drawn
+    from their distribution and need not sum to zero. `centred` is from 0 to 1.
     """
 
     name: str
@@ -160,9 +170,11 @@ class Layout:
     shifts
         Position of the first of J - 2 shifts, by the name of what shifts: `shift` for membership.
     blocks
-        Region, gap, covariates, zone, zone_gap, as far as the model has them.
-    slopes
-        Positions of the slopes of numeric covariates.
+        Region, gap, covariates, department, department_gap, zone, zone_gap, as far as the model
+        has them.
+    slopes, area, area_gap
+        Positions of the slopes of numeric covariates, and of the departments' areas: those of
+        their levels and of their gaps. They follow each other.
     size
         Number of free values.
     """
@@ -171,6 +183,8 @@ class Layout:
     shifts: Mapping[str, int]
     blocks: tuple[Block, ...]
     slopes: slice
+    area: slice
+    area_gap: slice
     size: int
 
 
@@ -184,23 +198,35 @@ def make_layout(cells: HierarchicalCells, form: Form) -> Layout:
             raise ValueError(f"{mode} has {len(cells.terms[mode])} levels; a mode has two")
         names.append(f"{MODE_SHIFT}{mode}")
     shifts = {name: 1 + n_cuts + k * (n_cuts - 1) for k, name in enumerate(names)}
-    wanted = [("region", n_regions, False, False)]
+    departments = form.departments and cells.department is not None
+    wanted = [("region", n_regions, "")]
     if form.region_gaps:
-        wanted.append(("gap", n_regions, True, False))
+        wanted.append(("gap", n_regions, ""))
     for name, levels in cells.terms.items():
-        wanted.append((f"{COVARIATE}{name}", len(levels), False, False))
+        wanted.append((f"{COVARIATE}{name}", len(levels), ""))
+    if departments:
+        n = len(cells.departments)
+        wanted += [(name, n, "department") for name in ("department", "department_gap")]
     if form.zones and cells.zone is not None:
-        wanted.append(("zone", cells.n_zones, False, True))
-        wanted.append(("zone_gap", cells.n_zones, True, True))
+        wanted += [(name, cells.n_zones, "zone") for name in ("zone", "zone_gap")]
     blocks, position = [], 1 + n_cuts + len(shifts) * (n_cuts - 1)
-    for name, n, of_gap, of_zone in wanted:
+    for name, n, within in wanted:
+        of_gap = name.endswith("gap") and not name.startswith(COVARIATE)
         centred = _centred(cells, n, of_gap=of_gap)
-        block = Block(name, position + 1, n, not of_zone, of_gap, of_zone, centred)
+        block = Block(name, position + 1, n, not within, of_gap, within == "zone", centred)
         blocks.append(block)
         position = block.free.stop
-    slopes = slice(position, position + len(cells.columns))
+    n_areas = len(cells.area) if departments else 0
+    ends = np.cumsum([position, len(cells.columns), n_areas, n_areas]).tolist()
+    slopes, area, area_gap = (slice(*two) for two in pairwise(ends))
     return Layout(
-        n_cuts=n_cuts, shifts=shifts, blocks=tuple(blocks), slopes=slopes, size=slopes.stop
+        n_cuts=n_cuts,
+        shifts=shifts,
+        blocks=tuple(blocks),
+        slopes=slopes,
+        area=area,
+        area_gap=area_gap,
+        size=area_gap.stop,
     )
 
 
@@ -226,8 +252,11 @@ def draw_names(cells: HierarchicalCells) -> Names:
     """Names for all that draws of a model on these cells may have."""
     # A variable may not have the name of a dimension.
     dims = {"region": "regions", "gap": "regions", "zone": "zones", "zone_gap": "zones"}
+    dims |= {"department": "departments", "department_gap": "departments"}
     dims |= {"increments": "inner_levels", "shift": "inner_levels", "slopes": "terms"}
+    dims |= {"area": "area_terms", "area_gap": "area_terms"}
     coords = {"regions": cells.regions, "zones": cells.zones, "terms": tuple(cells.columns)}
+    coords |= {"departments": cells.departments, "area_terms": tuple(cells.area)}
     coords["inner_levels"] = cells.levels[1:-1]
     for name, levels in cells.terms.items():
         dims |= {f"{COVARIATE}{name}": f"{name}_levels", f"{MODE_SHIFT}{name}": "inner_levels"}
@@ -255,8 +284,8 @@ def constrain(x: FloatArray, layout: Layout) -> dict[str, FloatArray]:
         scale = np.exp((1 - block.centred) * log_sd)[..., None]
         draws[f"{block.name}_sd"] = np.exp(log_sd)
         draws[block.name] = scale * (zero_sum(free) if block.sums_to_zero else free)
-    slopes = x[..., layout.slopes]
-    return draws | ({"slopes": slopes} if slopes.shape[-1] else {})
+    linear = ("slopes", layout.slopes), ("area", layout.area), ("area_gap", layout.area_gap)
+    return draws | {name: x[..., at] for name, at in linear if at.stop > at.start}
 
 
 def prior_draws(
@@ -283,5 +312,5 @@ def prior_draws(
         log_sd = np.log(prior.scale * np.abs(own))
         x[:, block.start - 1] = log_sd
         x[:, block.free] *= np.exp(block.centred * log_sd)[:, None]
-    x[:, layout.slopes] *= priors.slope_sd
+    x[:, layout.slopes.start :] *= priors.slope_sd
     return x[None]

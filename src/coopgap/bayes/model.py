@@ -32,21 +32,24 @@ def build_model(
     Returns
     -------
     pymc.Model
-        Free variables: beta; for each block of levels (region, gap, zone, zone_gap, one a
-        covariate) NAME_sd and NAME_raw; with numeric covariates slopes; location; and for more
-        than two levels increments, shift, and with a mode shift_by_MODE.
+        Free variables: beta; for each block of levels (region, gap, department, department_gap,
+        zone, zone_gap, one a covariate) NAME_sd and NAME_raw; with numeric covariates slopes; with
+        an area of departments area and area_gap; location; and for more than two levels
+        increments, shift, and with a mode shift_by_MODE.
 
     Notes
     -----
     With m = +1/2 for members and -1/2 for the comparison group, P(Y <= j) = F(threshold_j(m) -
     eta) and eta = covariate levels + slopes · columns + region level + zone level + (beta +
-    regional gap + zone gap) m. Columns are those of numeric covariates, standardised. Increments
+    regional gap + zone gap) m. A department adds its level + area · z to its region's level, and
+    its gap + area_gap · z to its region's gap; z is what is known of it, standardised over
+    departments. Columns are those of numeric covariates, standardised. Increments
     between thresholds are exp(increments + shift m), cumulated and centred to
     mean zero, plus one location, so that beta is the mean log odds ratio over the cuts and the
     prior reads the same from both ends of the scale. Region levels, regional gaps and the levels
-    of each covariate sum to zero; zones do not. All are non-centred here; the compiled density
-    centres levels in part, another parametrisation of the same model. The SD of the shifts is
-    given: learned from the few there are, it would draw them to none.
+    of each covariate sum to zero; those of departments and zones do not. All are non-centred
+    here; the compiled density centres levels in part, another parametrisation of the same model.
+    The SD of the shifts is given: learned from the few there are, it would draw them to none.
 
     With a mode in the form, c = +1/2 for people asked by phone and -1/2 for those in person, the
     increments are exp(increments + shift m + shift_by_MODE c): the mode moves the distances
@@ -74,6 +77,16 @@ def build_model(
         if cells.columns:
             slopes = pm.Normal("slopes", 0.0, priors.slope_sd, shape=len(cells.columns))
             eta += pt.dot(slopes, cells.standardised)[cells.row]
+        if form.departments and cells.department is not None:
+            n, department = len(cells.departments), cells.department[cells.row]
+            level = _levels(pm, "department", n, priors.department_sd, zero_sum=False)
+            gap = _levels(pm, "department_gap", n, priors.department_gap_sd, zero_sum=False)
+            if cells.area:
+                shape = len(cells.area)
+                level += pt.dot(pm.Normal("area", 0.0, priors.slope_sd, shape=shape), cells.areas)
+                of_gap = pm.Normal("area_gap", 0.0, priors.slope_sd, shape=shape)
+                gap += pt.dot(of_gap, cells.areas)
+            eta += level[department] + gap[department] * m
         if form.zones and cells.zone is not None:
             n = cells.n_zones
             eta += _levels(pm, "zone", n, priors.zone_sd, zero_sum=False)[cells.zone]

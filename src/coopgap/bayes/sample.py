@@ -75,6 +75,12 @@ def make_density(cells: HierarchicalCells, priors: Priors, form: Form) -> Densit
     """Density of the model `form` with `priors` on `cells`."""
     layout = make_layout(cells, form)
     level_of = {"region": cells.region, "gap": cells.region}
+    columns, n_gap = cells.standardised, 0
+    if cells.department is not None:
+        level_of |= dict.fromkeys(("department", "department_gap"), cells.department)
+        if form.departments:
+            areas = cells.areas[:, cells.department]
+            columns, n_gap = np.concatenate([columns, areas, areas]), len(cells.area)
     level_of |= {f"{COVARIATE}{name}": cells.covariates[:, k] for k, name in enumerate(cells.terms)}
     by_row = [block for block in layout.blocks if not block.of_zone]
     half = [(block.prior(priors), block.centred) for block in layout.blocks]
@@ -102,7 +108,7 @@ def make_density(cells: HierarchicalCells, priors: Priors, form: Form) -> Densit
     settings = [layout.n_cuts, form.link == "probit", len(by_row), layout.slopes.start]
     # In the order of the kernel's arguments.
     given = (
-        np.array([*settings, len(cells.columns)], dtype=np.int64),
+        np.array([*settings, len(columns), n_gap], dtype=np.int64),
         np.array(list(layout.shifts.values()), dtype=np.int64),
         np.array([(b.start, b.n, b.sums_to_zero, b.of_gap) for b in layout.blocks], dtype=np.int64),
         np.array(
@@ -112,7 +118,7 @@ def make_density(cells: HierarchicalCells, priors: Priors, form: Form) -> Densit
             ]
         ),
         np.array([level_of[block.name] for block in by_row]),
-        cells.standardised,
+        columns,
         np.searchsorted(group, np.arange(n_groups + 1)).astype(np.int64),
         row.astype(np.int64),
         zone.astype(np.int64),

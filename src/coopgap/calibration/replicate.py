@@ -8,7 +8,13 @@ from typing import Any, Final
 import numpy as np
 
 from coopgap.bayes.cells import HierarchicalCells
-from coopgap.bayes.draws import cell_levels, draw_margins, headline_gap, region_gaps
+from coopgap.bayes.draws import (
+    cell_levels,
+    draw_margins,
+    headline_gap,
+    place_gaps,
+    region_gaps,
+)
 from coopgap.bayes.gate import BARS, check
 from coopgap.bayes.layout import Draws, Form, Priors, constrain, make_layout, prior_draws
 from coopgap.core.arrays import FloatArray, IntArray
@@ -43,21 +49,26 @@ class Setup:
 def calibrated(draws: Draws, cells: HierarchicalCells, form: Form) -> dict[str, FloatArray]:
     """The gaps that are ranked, each of shape (chains, draws), by `quantity category group`.
 
-    For all members and for each region that has some: the gap on the latent scale and the
-    standardised difference at every threshold.
+    For all members, for each region that has some, and for the departments of these: the gap on
+    the latent scale and the standardised difference at every threshold. With them the slopes of
+    the departments' areas.
     """
     member, comparison = draw_margins(draws, cells, form.link)
-    gaps = region_gaps(draws, len(cells.regions))
+    of_regions, of_places = region_gaps(draws, cells), place_gaps(draws, cells)
     found = {f"{LATENT}||all": headline_gap(draws, cells)}
     at = [contrast for contrast in contrasts(cells.levels) if contrast.is_threshold_gap]
-    for g, group in enumerate(("all", *(f"region={name}" for name in cells.regions))):
-        if g and not cells.people(g - 1)[1]:
+    for g, (group, region, department) in enumerate(cells.groups):
+        if g and not cells.people(region)[1]:
             continue
-        if g:
-            found[f"{LATENT}||{group}"] = gaps[..., g - 1]
+        if department is not None:
+            found[f"{LATENT}||{group}"] = of_places[..., department]
+        elif region is not None:
+            found[f"{LATENT}||{group}"] = of_regions[..., region]
         for contrast in at:
             key = f"{contrast.quantity}|{contrast.category}|{group}"
             found[key] = contrast_values(contrast, member[g], comparison[g])
+    for name in (one for one in ("area", "area_gap") if one in draws):
+        found |= {f"{name}|{of}|all": draws[name][..., k] for k, of in enumerate(cells.area)}
     return found
 
 

@@ -35,13 +35,14 @@ from coopgap.core.vocabulary import (
 from coopgap.families.estimate import Tables, interval_numbers
 from coopgap.families.hierarchical import (
     coefficient_rows,
+    department_rows,
     gap_rows,
     gate_rows,
     posterior_interval,
 )
-from coopgap.families.plan import ModelPlan, Plan
+from coopgap.families.plan import ModelPlan, Plan, model_departments
 from coopgap.families.sample import population_row
-from coopgap.study.spec import Hierarchical
+from coopgap.study.spec import Hierarchical, Study
 from coopgap.survey.records import ModelRows
 
 
@@ -122,7 +123,9 @@ def _wanted(
             tables.collect(nothing.named(plan.keys(model)))
             continue
         populations = dict(_populations(tables, plan, model, request))
-        request = replace(request, populations=populations)
+        request = replace(
+            request, populations=populations, by_department=_by_department(plan.study)
+        )
         kept, why_not = None, ""
         if reuse is not None:
             try:
@@ -207,6 +210,7 @@ def hierarchical_request(
             region,
             zones=zones,
             zone_labels=plan.survey.zone_labels,
+            departments=model_departments(plan, model),
         ),
         priors=Priors.with_scales(spec.priors),
         form=Form(link="probit" if model.spec.link == "probit" else "logit", zones=zones),
@@ -223,15 +227,18 @@ def _populations(
     """The matched members and the declared population; without any the diagnostics say why."""
     sample, keys, region = model.sample, plan.keys(model), plan.study.design.region
     assert region is not None
+    cells = request.cells
+    department = plan.study.design.department if cells.departments else None
     if not sample.matched.reason and sample.population is Population.MEMBERS:
-        people = members_by_row(sample.rows, model.spec.covariates, region, sample.kept)
+        people = members_by_row(sample.rows, model.spec.covariates, region, sample.kept, department)
         if people.any():
-            yield Population.MEMBERS, people.astype(np.float64)
+            in_no_row = cells.region.size - people.size
+            yield Population.MEMBERS, np.pad(people, (0, in_no_row)).astype(np.float64)
     declared = plan.study.design.population
     if declared is None:
         return
     try:
-        weights = population_weights(request.cells, declared, region)
+        weights = population_weights(cells, declared, region, department)
     except NotEstimable as error:
         row = DiagnosticRow(
             model=keys.model,
@@ -245,6 +252,13 @@ def _populations(
     if model.spec.population != "poststratified":
         tables.diagnostics.append(population_row(declared, keys))
     yield Population.POSTSTRATIFIED, weights
+
+
+def _by_department(study: Study) -> frozenset[Population]:
+    """Populations whose departments are known: the declared one, where its margins have them."""
+    margins = study.design.population.margins if study.design.population else ()
+    known = any(study.design.department in margin.variables for margin in margins)
+    return frozenset([Population.POSTSTRATIFIED] if known else [])
 
 
 def _fits(wanted: Sequence[_Wanted], jobs: int | None) -> list[HierarchicalFit]:
@@ -273,6 +287,8 @@ def _collect(tables: Tables, one: _Wanted, context: RegionContext) -> None:
     tables.gaps += gap_rows(fit, request.cells, keys, request.smallest_gap)
     tables.coefficients += coefficient_rows(fit, request.cells, request.form, keys)
     tables.diagnostics += gate_rows(fit, request.cells, keys)
+    if context.plan.study.design.department is not None:
+        tables.diagnostics += department_rows(fit, request, keys)
     tables.diagnostics.append(
         DiagnosticRow(
             model=keys.model,

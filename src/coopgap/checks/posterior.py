@@ -207,6 +207,8 @@ def prior_refits(request: Request) -> list[Refit]:
     refits = []
     for name, one in _SPREAD_PRIORS.items():
         priors = replace(request.priors, gap_sd=one, zone_sd=one, zone_gap_sd=one)
+        if request.cells.departments:
+            priors = replace(priors, department_sd=one, department_gap_sd=one)
         refits.append(Refit(replace(request, priors=priors), _SPREADS, name, one.scale))
     for sd in _SHIFT_SDS if len(request.cells.levels) > 2 else ():
         priors = replace(request.priors, threshold_shift_sd=sd)
@@ -225,7 +227,7 @@ def prior_refits(request: Request) -> list[Refit]:
     wants=lambda context: {one.name: one.request for one in prior_refits(context.request)},
 )
 def refitted(context: RegionContext) -> Iterator[SensitivityRow]:
-    """The headline gap, its region SDs and each region's gap under other priors.
+    """The headline gap, its region SDs and each place's gap under other priors.
 
     The verdict compares posterior means: the answers are the same, so sampling adds nothing to
     their difference. Rows of a fit that does not pass the gate have no numbers.
@@ -266,10 +268,10 @@ def _by_keys(
     for quantity in (Quantity.SD_SUPERPOPULATION, Quantity.SD_FINITE):
         shown[quantity, "", "all"] = fit.parameters[quantity]
     first = headline_contrast(cells.levels, at)
-    for r, region in enumerate(cells.regions):
-        if cells.people(r)[1]:
-            shown[first.quantity, first.category, f"region={region}"] = contrast_values(
-                first, fit.member[1 + r], fit.comparison[1 + r]
+    for g, group in enumerate(cells.groups):
+        if g and cells.people(group.region)[1]:
+            shown[first.quantity, first.category, group.name] = contrast_values(
+                first, fit.member[g], fit.comparison[g]
             )
     return shown
 
@@ -280,6 +282,7 @@ def loo_variants(request: Request) -> dict[str, Request]:
     parts = {
         "proportional odds": (len(request.cells.levels) > 2, replace(form, shifts=False)),
         "no regional gaps": (True, replace(form, region_gaps=False)),
+        "no departments": (bool(request.cells.departments), replace(form, departments=False)),
         "no zones": (form.zones, replace(form, zones=False)),
     }
     return {name: replace(request, form=other) for name, (has, other) in parts.items() if has}

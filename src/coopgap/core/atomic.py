@@ -84,28 +84,11 @@ def _is_run(folder: Path) -> bool:
 
 @contextmanager
 def replace_folder(target: Path) -> Iterator[Path]:
-    """Fill a temporary folder beside `target`, then swap it in.
+    """Fill a temporary folder beside `target`, then swap it in; raises as `check_target`.
 
-    Parameters
-    ----------
-    target
-        Made if absent, replaced if it is empty or an earlier run.
-
-    Yields
-    ------
-    Path
-        The folder to fill. If the block raises it is removed and `target` stays as it was.
-
-    Raises
-    ------
-    OutputError
-        As `check_target`.
-
-    Notes
-    -----
-    Where the system can exchange two folders in one step, a kill at any moment leaves the former
-    output or the new one. Elsewhere the former output is first set aside under a name from which
-    the next run puts it back.
+    If the block raises, the folder is removed and `target` stays as it was. Where the system can
+    exchange two folders in one step, a kill at any moment leaves the former output or the new one;
+    elsewhere the former is first set aside under a name from which the next run puts it back.
     """
     check_target(target)
     target = target.absolute()

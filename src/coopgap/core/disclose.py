@@ -300,16 +300,10 @@ def _of_model(row: DiagnosticRow, n: int, minimum: int) -> DiagnosticRow | None:
 def protected_rows(
     rows: Iterable[Row], minimum: int, sizes: Mapping[str, int] | None = None
 ) -> Iterator[Any]:
-    """Rows of a table as an official release may hold them.
+    """Rows of any table as an official release may hold them; printed numbers, public, stay.
 
-    Parameters
-    ----------
-    rows
-        Of any of the five tables. Rows of printed numbers, which are public, stay as they are.
-    minimum
-        People that may not be told apart.
-    sizes
-        By model, people of its smaller group, for diagnostics.
+    `minimum` people may not be told apart; `sizes` are, by model, people of its smaller group, for
+    diagnostics.
     """
     for row in rows:
         told: Row | None

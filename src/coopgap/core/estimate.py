@@ -45,14 +45,9 @@ GAP_KEY = (
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """How a number is told where disclosure is limited.
+    """How a number is told where disclosure is limited: -1 down, 1 up, 0 to the nearest.
 
-    Attributes
-    ----------
-    kind
-        What it is; None where the row's quantity or scale says so.
-    toward
-        -1 down, 1 up, 0 to the nearest.
+    `kind` is what it is; None where the row's quantity or scale says so.
     """
 
     kind: Kind | None = None
@@ -61,10 +56,17 @@ class Told:
 
 _ESTIMATE, _DOWN, _UP = Told(), Told(toward=-1), Told(toward=1)
 _COUNT, _SHARE, _P_VALUE = Told(Kind.COUNT), Told(Kind.SHARE), Told(Kind.P_VALUE, 1)
+_ERROR, _SMD, _RATIO = Told(Kind.ERROR, 1), Told(Kind.STANDARDISED), Told(Kind.RATIO)
 
 N_SMALLER = "people of the smaller group behind the row, unweighted"
 N = "people or other units that the row counts, such as members left out"
 OF = "out of how many"
+ESTIMATE = (
+    "probability scale or ratio, never percent; of posterior draws the mean, of ratios the median"
+)
+STD_ERROR = "standard error; of the logarithm for ratios"
+GROUP = "all, region=NAME or VARIABLE=LEVEL"
+SOURCE = "EXAMPLE DATA, printed, or the survey file's name"
 N_FEWEST = "fewest people, unweighted, at the category or not at it, in each group the row is about"
 
 
@@ -109,14 +111,8 @@ class GapRow:
         "group's gap minus the comparator's, of what the model puts first"
     )
     category: str = _column("a level (A), a threshold (>=B) or empty", "")
-    estimate: float | None = _column(
-        "probability scale or ratio, never percent; of posterior draws the mean, of ratios the "
-        "median",
-        told=_ESTIMATE,
-    )
-    std_error: float | None = _column(
-        "standard error; of the logarithm for ratios", told=Told(Kind.ERROR, 1)
-    )
+    estimate: float | None = _column(ESTIMATE, told=_ESTIMATE)
+    std_error: float | None = _column(STD_ERROR, told=_ERROR)
     lower: float | None = _column("lower limit", told=_DOWN)
     upper: float | None = _column("upper limit", told=_UP)
     interval_prob: float | None = _column("coverage probability of the interval")
@@ -148,7 +144,7 @@ class GapRow:
         "",
     )
     n_fewest: int | None = _column(N_FEWEST, told=_COUNT)
-    source: str = _required("EXAMPLE DATA, printed, or the survey file's name")
+    source: str = _required(SOURCE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,7 +161,7 @@ class CoefficientRow:
     scale: Scale = _required("scale of the estimate")
     estimate: float | None = _column("coefficient", told=_ESTIMATE)
     std_error: float | None = _column(
-        "standard error, or posterior standard deviation", told=Told(Kind.ERROR, 1)
+        "standard error, or posterior standard deviation", told=_ERROR
     )
     statistic: float | None = _column(
         "estimate divided by its standard error", told=Told(Kind.STATISTIC)
@@ -187,7 +183,7 @@ class CoefficientRow:
     ess_tail: float | None = _column("tail effective sample size", told=_COUNT)
     n_smaller: int | None = _column(N_SMALLER, told=_COUNT)
     n_fewest: int | None = _column(N_FEWEST, told=_COUNT)
-    source: str = _required("EXAMPLE DATA, printed, or the survey file's name")
+    source: str = _required(SOURCE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,7 +191,7 @@ class BalanceRow:
     """One covariate level, or one numeric covariate, before and after matching."""
 
     model: str = _required("model file stem")
-    group: str = _required("all, region=NAME or VARIABLE=LEVEL")
+    group: str = _required(GROUP)
     covariate: str = _required("variable, or A:B for a declared interaction")
     level: str = _required("level, or a:b for an interaction; empty for a numeric covariate")
     member_mean: float | None = _column(
@@ -207,17 +203,15 @@ class BalanceRow:
     comparison_mean_after: float | None = _column(
         "share or mean of the comparison group, matched", told=_SHARE
     )
-    smd_before: float | None = _column(
-        "standardised mean difference, unmatched", told=Told(Kind.STANDARDISED)
-    )
+    smd_before: float | None = _column("standardised mean difference, unmatched", told=_SMD)
     smd_after: float | None = _column(
-        "standardised mean difference, matched, same denominator", told=Told(Kind.STANDARDISED)
+        "standardised mean difference, matched, same denominator", told=_SMD
     )
     variance_ratio_before: float | None = _column(
-        "member over comparison variance, unmatched", told=Told(Kind.RATIO)
+        "member over comparison variance, unmatched", told=_RATIO
     )
     variance_ratio_after: float | None = _column(
-        "member over comparison variance, matched", told=Told(Kind.RATIO)
+        "member over comparison variance, matched", told=_RATIO
     )
     ks_before: float | None = _column(
         "gap of the cumulative shares at this level, or the largest, unmatched", told=_SHARE
@@ -264,7 +258,7 @@ class BalanceRow:
     )
     n_smaller: int | None = _column(N_SMALLER, told=_COUNT)
     n_fewest: int | None = _column(N_FEWEST, told=_COUNT)
-    source: str = _required("EXAMPLE DATA, printed, or the survey file's name")
+    source: str = _required(SOURCE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -277,18 +271,12 @@ class SensitivityRow:
     family: Family | None = _column("how it was estimated")
     outcome: str = _required("variable")
     comparator: str = _column("who is compared with", "")
-    group: str = _column("all, region=NAME or VARIABLE=LEVEL", "")
+    group: str = _column(GROUP, "")
     population: Population | None = _column("over whose covariates")
     quantity: str = _column("what is estimated", "")
     category: str = _column("a level, a threshold or empty", "")
-    estimate: float | None = _column(
-        "probability scale or ratio, never percent; of posterior draws the mean, of ratios the "
-        "median",
-        told=_ESTIMATE,
-    )
-    std_error: float | None = _column(
-        "standard error; of the logarithm for ratios", told=Told(Kind.ERROR, 1)
-    )
+    estimate: float | None = _column(ESTIMATE, told=_ESTIMATE)
+    std_error: float | None = _column(STD_ERROR, told=_ERROR)
     lower: float | None = _column("lower limit", told=_DOWN)
     upper: float | None = _column("upper limit", told=_UP)
     interval_prob: float | None = _column("coverage probability of the interval")
@@ -327,7 +315,7 @@ class SensitivityRow:
     opposed: bool | None = _column("whether the gap points the other way than the sets")
     n: int | None = _column(N, told=_COUNT)
     of: int | None = _column(OF, told=_COUNT)
-    source: str = _required("EXAMPLE DATA, printed, or the survey file's name")
+    source: str = _required(SOURCE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -358,7 +346,7 @@ class DiagnosticRow:
     )
     df: int | None = _column("degrees of freedom of the statistic")
     df_residual: float | None = _column("residual degrees of freedom", told=_COUNT)
-    source: str = _required("EXAMPLE DATA, printed, or the survey file's name")
+    source: str = _required(SOURCE)
 
 
 type Row = GapRow | CoefficientRow | BalanceRow | SensitivityRow | DiagnosticRow
@@ -397,36 +385,19 @@ def columns(table: str) -> dict[str, str]:
 def to_frame(table: str, rows: Iterable[Row]) -> pd.DataFrame:
     """Rows of one table as a DataFrame with the contract's columns and fixed dtypes.
 
-    Parameters
-    ----------
-    table
-        A key of `TABLES`.
-    rows
-        Records of that table's class.
-
-    Returns
-    -------
-    DataFrame
-        Text columns are `string`, counts `Int64`, `passed` `boolean`, the rest `float64`.
+    Text columns are `string`, counts `Int64`, `passed` `boolean`, the rest `float64`.
     """
     import pandas as pd
 
-    cls = TABLES[table]
     records = list(rows)
-    data: dict[str, Any] = {}
-    for item in fields(cls):
+    data = {}
+    for item in fields(TABLES[table]):
         values = [getattr(row, item.name) for row in records]
-        kind = str(item.type)
-        if kind.startswith("int"):
-            data[item.name] = pd.array(values, dtype="Int64")
-        elif kind.startswith("float"):
-            data[item.name] = pd.array(
-                [float("nan") if value is None else value for value in values], dtype="float64"
-            )
-        elif kind.startswith("bool"):
-            data[item.name] = pd.array(values, dtype="boolean")
-        else:
-            data[item.name] = pd.array(
-                ["" if value is None else str(value) for value in values], dtype="string"
-            )
-    return pd.DataFrame(data, columns=[item.name for item in fields(cls)])
+        dtype: Any = _DTYPES.get(str(item.type).partition(" ")[0], "string")
+        if dtype == "string":
+            values = ["" if value is None else str(value) for value in values]
+        data[item.name] = pd.array(values, dtype=dtype)
+    return pd.DataFrame(data)
+
+
+_DTYPES = {"int": "Int64", "float": "float64", "bool": "boolean"}

@@ -30,27 +30,11 @@ def cores(jobs: int | None) -> int:
 
 @contextmanager
 def executor(jobs: int | None = None, scheduler: str | None = None) -> Iterator[Executor]:
-    """Give something to submit tasks to, as `concurrent.futures` does.
+    """Give something to submit tasks to: `jobs` processes here, or a Dask `scheduler`'s own.
 
-    Parameters
-    ----------
-    jobs
-        Processes; the machine's cores if None. A cluster has its own.
-    scheduler
-        Address of a Dask scheduler in place of processes of this machine.
-
-    Yields
-    ------
-    Executor
-        Its processes start without the caller's `__main__`, and each has a compile cache of its
-        own. They end when the block is left.
-
-    Raises
-    ------
-    InputError
-        If no scheduler answers at the address, or Dask is not installed.
-    WorkerError
-        If a process ends without a result.
+    Processes start without the caller's `__main__`, each with a compile cache of its own, and end
+    with the block. Raises `InputError` where no scheduler answers, `WorkerError` where a process
+    ends without a result.
     """
     if scheduler is not None:
         with _cluster(scheduler) as pool:

@@ -36,6 +36,9 @@ class Margins:
     influence
         Shape (c, J, 2J): what one person of weight one in cell c at level j moves the margins by,
         so that estimates on the same people have a joint covariance. None where it is not known.
+    deviations
+        Shape (R, 2J): of the margins in each replicate, whose products are `cov`; None where no
+        replicate weights make it.
     """
 
     member: FloatArray
@@ -44,6 +47,7 @@ class Margins:
     df: float = np.inf
     df_of: Callable[[FloatArray], float] | None = None
     influence: FloatArray | None = None
+    deviations: FloatArray | None = None
 
     def df_for(self, gradient: FloatArray) -> float:
         """Degrees of freedom of a contrast with this gradient, shape (2J,)."""
@@ -60,6 +64,7 @@ class Margins:
             comparison=self.comparison[::-1],
             cov=self.cov[np.ix_(turn, turn)],
             df_of=None if df_of is None else lambda gradient: df_of(gradient[turn]),
+            deviations=None if self.deviations is None else self.deviations[:, turn],
         )
 
 

@@ -15,13 +15,7 @@ def silent(_stage: str) -> None:
 
 
 class Stages:
-    """Counts stages as they begin and hands their words on.
-
-    Parameters
-    ----------
-    begin, end
-        Called with the words of a stage and, at its end, its seconds.
-    """
+    """Counts stages as they begin; hands their words on, and at the end their seconds."""
 
     def __init__(self, begin: Notify, end: Callable[[str, float], None]) -> None:
         self._begin, self._end = begin, end
@@ -51,17 +45,7 @@ class Stages:
 def progress(*, quiet: bool = False, verbose: bool = False) -> Iterator[Stages]:
     """Show stages as they begin, which of how many, and the time since the start.
 
-    Parameters
-    ----------
-    quiet
-        Show nothing.
-    verbose
-        Also leave a line with the seconds of each stage, in a pipe too.
-
-    Yields
-    ------
-    Stages
-        A `Notify` that can be told how many stages there will be.
+    `verbose` also leaves a line with the seconds of each stage, in a pipe too.
     """
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn

@@ -8,6 +8,9 @@ from typing import Final
 AT_REGIONS: Final = ", at the sample's regions"
 """Ending of the comparator of outside shares whose regions are weighted as the sample's."""
 
+ROUNDING: Final = "_rounding"
+"""Ending of the model of printed rows that say what rounding alone leaves open."""
+
 EXAMPLE: Final = "EXAMPLE DATA"
 """`source` of every row that comes from the example survey."""
 
@@ -103,6 +106,7 @@ class Status(StrEnum):
     WITHHELD = "withheld"
     NOT_ESTIMABLE = "not_estimable"
     FEW_CLUSTERS = "few_clusters"
+    PREDICTED = "predicted"
 
 
 BLANK: Final = frozenset({Status.SUPPRESSED, Status.WITHHELD, Status.NOT_ESTIMABLE})
@@ -243,6 +247,8 @@ class Diagnostic(StrEnum):
     POSTSTRATIFIED = "poststratified"
     NOT_POSTSTRATIFIED = "not_poststratified"
     STD_ERRORS = "std_errors"
+    REPLICATES = "replicates"
+    MATCHING_HELD = "matching_held"
     DISCORDANT_SETS = "discordant_sets"
     BIAS_REDUCED = "bias_reduced"
     WILD_SCORE_P = "wild_score_p"
@@ -252,6 +258,8 @@ class Diagnostic(StrEnum):
     GATE = "gate"
     GATE_RETRIED = "gate_retried"
     ZONES_IN_MODEL = "zones_in_model"
+    DEPARTMENTS_IN_MODEL = "departments_in_model"
+    PRIOR_SHARE = "prior_share"
     DRAWS_REUSED = "draws_reused"
     WITHHELD = "withheld"
     NOT_ESTIMABLE = "not_estimable"

@@ -188,17 +188,9 @@ _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
 def load_registry(source: str | Path) -> Registry:
-    """Read a registry.
+    """Read a shipped registry by its name, or a CSV file by its path.
 
-    Parameters
-    ----------
-    source
-        The name of a shipped registry, or the path of a CSV file.
-
-    Raises
-    ------
-    StudyError
-        For a name that is not shipped, and for whatever is wrong with the file.
+    Raises `StudyError` for a name that is not shipped, and for whatever is wrong with the file.
     """
     if isinstance(source, Path):
         try:

@@ -6,7 +6,7 @@ other people than the model's. The others are counted here, once for all checks.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -52,7 +52,9 @@ def fewest_people(levels: tuple[str, ...], *people: IntArray) -> Counts:
     return found
 
 
-def _by_term(rows: ModelRows, keep: BoolArray, region: str | None) -> Counts:
+def _by_term(
+    rows: ModelRows, keep: BoolArray, places: Mapping[str, str], area: Sequence[str]
+) -> Counts:
     """The same by term of a regression: of a covariate's level, those at it and the others."""
 
     def named(prefix: str, people: IntArray) -> Counts:
@@ -63,26 +65,32 @@ def _by_term(rows: ModelRows, keep: BoolArray, region: str | None) -> Counts:
     people = rows.people_by_level(keep)
     counts = fewest_people(rows.levels, people)
     found = {name: one for name, one in counts.items() if "|" in name} | named("member", people)
-    spreads = ("zone", "zone_gap", "threshold_shift", "mode_shift", "superpopulation", "finite")
+    spreads = ["zone", "zone_gap", "threshold_shift", "mode_shift", "superpopulation", "finite"]
+    spreads += ["department", "department_gap"]
     found |= dict.fromkeys(["member:superpopulation", *(f"sd_{x}" for x in spreads)], counts[""])
+    found |= dict.fromkeys([*area, *(f"member:{name}" for name in area)], counts[""])
     for name, codes in rows.factors.items():
         for code, level in enumerate(rows.factor_levels[name]):
             at = replace(rows, member=codes == code)
             found |= named(f"{name}={level}", at.people_by_level(keep & (codes >= 0)))
-            if name == region:
+            if name in places:
                 here = rows.people_by_level(keep & (codes == code))
-                found[f"member:region={level}"] = fewest_people(rows.levels, here)[""]
-                found[f"region={level}"] = found[f"{name}={level}"]
+                found[f"member:{places[name]}={level}"] = fewest_people(rows.levels, here)[""]
+                found[f"{places[name]}={level}"] = found[f"{name}={level}"]
     return found
 
 
 @dataclass(frozen=True, kw_only=True)
 class Behind:
-    """The people behind one model's rows: asked in person, called, and by the region variable."""
+    """The people behind one model's rows: asked in person, called, and by place.
+
+    `places` are `region` and `department` by the variables they are; `area` is known of places.
+    """
 
     sample: Sample
     phone: ModelRows
-    region: str | None
+    places: Mapping[str, str]
+    area: Sequence[str] = ()
 
     @cached_property
     def _kept(self) -> BoolArray:
@@ -105,15 +113,15 @@ class Behind:
         return fewest_people(rows.levels, own, *pairs)
 
     @cached_property
-    def by_region(self) -> dict[str, Counts]:
-        """By `region=NAME` and category, of everybody there."""
-        rows, name = self.sample.rows, self.region
-        if name not in rows.factors or name is None:
-            return {}
+    def by_place(self) -> dict[str, Counts]:
+        """By `region=NAME` or `department=NAME` and category, of everybody there."""
+        rows = self.sample.rows
         return {
-            f"region={level}": fewest_people(
+            f"{place}={level}": fewest_people(
                 rows.levels, rows.people_by_level(rows.factors[name] == code)
             )
+            for name, place in self.places.items()
+            if name in rows.factors
             for code, level in enumerate(rows.factor_levels[name])
         }
 
@@ -122,7 +130,9 @@ class Behind:
         """By whether everybody is in the fit and term."""
         rows = self.sample.rows
         keeps = {True: np.ones_like(self._kept), False: self._kept}
-        return {whole: _by_term(rows, keep, self.region) for whole, keep in keeps.items()}
+        return {
+            whole: _by_term(rows, keep, self.places, self.area) for whole, keep in keeps.items()
+        }
 
     def of(self, row: SensitivityRow | CoefficientRow) -> tuple[int, int] | None:
         """Of a row of a check or a fit; None where it is about nothing that is counted."""
@@ -131,15 +141,17 @@ class Behind:
             return self.by_term[everybody].get(row.term)
         if row.check in BY_PHONE or row.comparator == Comparator.PHONE:
             return self.by_phone.get(row.category)
-        return self.by_region.get(row.group, self.all).get(row.category)
+        return self.by_place.get(row.group, self.all).get(row.category)
 
 
 def behind_model(plan: Plan, model: ModelPlan) -> Behind:
     """The people behind one model's rows, with those called."""
+    asked = model.spec.hierarchical
     return Behind(
         sample=model.sample,
         phone=complete_rows(plan.survey, plan.study, model.spec, mode="phone"),
-        region=plan.study.design.region,
+        places=plan.study.design.places,
+        area=tuple(asked.area.numbers) if asked and asked.area else (),
     )
 
 

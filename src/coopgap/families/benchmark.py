@@ -166,7 +166,8 @@ def _with_error(
     zone = sampled.cluster if sampled.has_cr2 else None
     few = zone is not None and are_few(int(np.unique(zone).size))
     theirs = np.zeros_like(centred) if beside.centred is None else beside.centred
-    of_survey = mean_covariance(np.hstack([centred, theirs]), weight, sampled, reduced=few)
+    moves = np.hstack([centred, theirs])
+    of_survey = mean_covariance(moves, weight, sampled, reduced=few)
     cov = of_survey.cov.copy()
     cov[n_levels:, n_levels:] += beside.cov
     margins = Margins(
@@ -175,6 +176,7 @@ def _with_error(
         cov=cov,
         df=of_survey.df,
         df_of=_df_of(of_survey, cov),
+        deviations=sampled.deviations(moves * (weight / weight.sum())[:, None]),
     )
     vary = "are taken as fixed" if beside.fixed else "vary as a sample of their size"
     return margins, f"{of_survey.kind}; declared shares {vary}"

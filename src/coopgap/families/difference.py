@@ -11,6 +11,7 @@ import numpy as np
 from coopgap.core.arrays import FloatArray, IntArray
 from coopgap.core.errors import NotEstimable
 from coopgap.core.gap import Contrast, Interval, Margins, contrast_gradient, contrast_values, wald
+from coopgap.regression.replicates import Resampled
 from coopgap.regression.sampled import Sampled, person_covariance
 from coopgap.survey.cells import group_codes
 
@@ -103,7 +104,8 @@ def difference(
     A person's contribution to the difference is that to the first less that to the second, zero
     where one leaves the person out. Contributions are summed by cluster; of several ways of
     clustering the sums over every combination are added and subtracted in turn (Cameron, Gelbach
-    & Miller 2011, Journal of Business & Economic Statistics 29, 238-249).
+    & Miller 2011, Journal of Business & Economic Statistics 29, 238-249). With replicate weights
+    they are summed with each, matching weights held fixed.
     """
     value, own, moves, own_df = contributions(first, contrast)
     at = contrast if other is None else other
@@ -170,12 +172,15 @@ def _ways(people: IntArray, first: Influence, second: Influence) -> _Ways:
     if drawn is not None and zone is not None and (zone < 0).any():
         drawn = replace(drawn, second=None)  # people whose zone is not known
     stratum = placed(own.stratum, beside.stratum)
-    return _Ways(Sampled(cluster=zone, stratum=stratum, drawn=drawn), distinct)
+    resampled = own.resampled and Resampled(own.resampled.replicates, people)
+    return _Ways(Sampled(cluster=zone, stratum=stratum, drawn=drawn, resampled=resampled), distinct)
 
 
 def _variance(total: FloatArray, ways: _Ways, *, corrected: bool) -> float:
     """Sums over each way of clustering, less those over two at once, and so on."""
     sampled, sets = ways
+    if sampled.resampled is not None:
+        return float(person_covariance(total[:, None], sampled).cov[0, 0])
     declared = sampled.drawn is not None
     by_person = declared and sampled.cluster is None
     first = np.arange(total.size) if by_person else sampled.cluster

@@ -121,6 +121,8 @@ class Estimate:
         where nothing was raked.
     own_shares
         Whether its rows hold the members' own shares; False where another's do.
+    without_fit
+        Why replicates were not fitted again; empty where they were, or there are none.
     """
 
     family: Family
@@ -145,6 +147,7 @@ class Estimate:
     cuts: tuple[CutSets, ...] = ()
     ess_own: float | None = None
     own_shares: bool = True
+    without_fit: str = ""
     status: Status = Status.OK
     reason: str = ""
 
@@ -312,6 +315,8 @@ class Estimate:
             yield row(diagnostic=Diagnostic(self.status), passed=False, note=self.reason)
         if self.fell_back:
             yield row(diagnostic=Diagnostic.SHARES_INSTEAD, passed=False, note=self.fell_back)
+        if self.without_fit:
+            yield row(diagnostic=Diagnostic.REPLICATES, passed=False, note=self.without_fit)
         if self.constant:
             yield row(
                 diagnostic=Diagnostic.CONSTANT_WITHIN_SETS,

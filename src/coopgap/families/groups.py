@@ -13,7 +13,7 @@ from scipy import sparse
 from coopgap.core.arrays import BoolArray, FloatArray, IntArray
 from coopgap.core.errors import NotEstimable
 from coopgap.core.estimate import DiagnosticRow, GapRow, Keys, finite
-from coopgap.core.gap import Contrast, Interval, null_value, wald
+from coopgap.core.gap import Contrast, Interval, contrast_gradient, null_value, wald
 from coopgap.core.tails import chi2_above, f_above
 from coopgap.core.vocabulary import Diagnostic, IntervalKind, Kind, Quantity, Status
 from coopgap.families.difference import INTERVAL_PROB, Influence, contributions
@@ -37,6 +37,7 @@ _WORST: Final = (
     Status.WITHHELD,
     Status.NOT_ESTIMABLE,
     Status.FEW_CLUSTERS,
+    Status.PREDICTED,
     Status.FEW_PEOPLE,
     Status.OK,
 )
@@ -140,13 +141,18 @@ def group_gaps(estimates: Sequence[Estimate], contrast: Contrast) -> GroupGaps:
     Each group keeps its own variance. Two groups covary by the sums of their people's
     contributions in the clusters that they share, zones or, without zones, people; each sum is
     corrected for few clusters as its group's variance is. Matched sets lie within groups. Groups of
-    a declared design lie in the same strata: they covary as all their people were drawn.
+    a declared design lie in the same strata: they covary as all their people were drawn, or as
+    their replicates do.
     """
     parts = [contributions(estimate, contrast) for estimate in estimates]
     intervals = [estimate.intervals[contrast] for estimate in estimates]
     owns = [(own, moves) for _, own, moves, _ in parts]
-    if owns and owns[0][0].sampled.drawn is not None:
-        cov, shared = _drawn_covariance(owns), np.ones((len(owns), len(owns)), dtype=bool)
+    shared = np.ones((len(owns), len(owns)), dtype=bool)
+    if owns and owns[0][0].sampled.resampled is not None:
+        away = np.array([_by_replicate(estimate, contrast) for estimate in estimates])
+        cov = away @ away.T
+    elif owns and owns[0][0].sampled.drawn is not None:
+        cov = _drawn_covariance(owns)
     else:
         sums, behind = _sums(owns)
         cov, shared = (sums @ sums.T).toarray(), (behind @ behind.T).toarray() > 0
@@ -157,6 +163,14 @@ def group_gaps(estimates: Sequence[Estimate], contrast: Contrast) -> GroupGaps:
         cov=cov,
         shared=shared,
     )
+
+
+def _by_replicate(estimate: Estimate, contrast: Contrast) -> FloatArray:
+    """Deviations of a contrast in each replicate, shape (R,)."""
+    margins = estimate.margins
+    assert margins is not None
+    assert margins.deviations is not None
+    return np.asarray(margins.deviations @ contrast_gradient(contrast, margins))
 
 
 def _drawn_covariance(parts: Sequence[tuple[Influence, FloatArray]]) -> FloatArray:

@@ -10,8 +10,8 @@ from typing import Final
 
 import numpy as np
 
-from coopgap.bayes.cells import HierarchicalCells
-from coopgap.bayes.fit import HierarchicalFit
+from coopgap.bayes.cells import Group, HierarchicalCells
+from coopgap.bayes.fit import HierarchicalFit, Request
 from coopgap.bayes.layout import Form
 from coopgap.core.arrays import FloatArray
 from coopgap.core.estimate import CoefficientRow, DiagnosticRow, GapRow, Keys, finite
@@ -44,6 +44,16 @@ _WITHOUT_ZONES: Final = (
 )
 
 
+_WITH_DEPARTMENTS: Final = (
+    "Departments have levels and gaps of their own, drawn towards those of their region; one "
+    "without members has what its region and the other departments predict."
+)
+_WITHOUT_DEPARTMENTS: Final = (
+    "Departments are not in the hierarchical model: no region has people in two of them, so they "
+    "are its regions."
+)
+
+
 def posterior_interval(draws: FloatArray, quantity: str = Quantity.RISK_DIFFERENCE) -> Interval:
     """The mean of draws, of a ratio the median, their SD and equal-tailed limits; no p-value.
 
@@ -64,21 +74,22 @@ def posterior_interval(draws: FloatArray, quantity: str = Quantity.RISK_DIFFEREN
 def region_estimates(
     fit: HierarchicalFit, cells: HierarchicalCells, keys: Keys, smallest_gap: float
 ) -> Iterator[Estimate]:
-    """Everybody's estimate, the same over other populations, and each region's.
+    """Everybody's estimate, each region's and department's, and those over other populations.
 
-    If the gate failed all are withheld; a region without members has no gap.
+    If the gate failed all are withheld; a region without members has no gap, and a department
+    without any the one that is predicted from its region.
     """
-    ranks = (-fit.region_gap).argsort(axis=0).argsort(axis=0) + 1.0
-    for g, group in enumerate(("all", *(f"region={name}" for name in cells.regions))):
-        people = cells.people_by_level(None if g == 0 else g - 1)
-        status = Status.OK if people[1].any() else Status.NOT_ESTIMABLE
+    places = (fit.region_gap, fit.department_gap)
+    ranks = [rank for gap in places for rank in (-gap).argsort(axis=0).argsort(axis=0) + 1.0]
+    for g, group in enumerate(cells.groups):
+        people = cells.people_by_level(group.region, group.department)
         estimate = partial(
             Estimate,
             family=Family.HIERARCHICAL,
             people=people,
-            keys=replace(keys, group=group, levels=cells.levels),
+            keys=replace(keys, group=group.name, levels=cells.levels),
             interval_kind=IntervalKind.CREDIBLE,
-            status=status if fit.passed else Status.WITHHELD,
+            status=_status(cells, group) if fit.passed else Status.WITHHELD,
         )
         given: dict[Contrast, Interval | None] = {}
         for contrast in contrasts(cells.levels):
@@ -99,12 +110,21 @@ def region_estimates(
         for quantity, draws in own.items():
             given[Contrast(quantity, "", 0, False)] = posterior_interval(draws, quantity)
         yield estimate(population=Population.ALL_MEMBERS, given=given)
-        for population, margins in ({} if g else fit.elsewhere).items():
-            given = {
-                contrast: posterior_interval(contrast_values(contrast, *margins), contrast.quantity)
-                for contrast in contrasts(cells.levels)
-            }
-            yield estimate(population=population, given=given)
+        for (population, of), margins in fit.elsewhere.items():
+            if of == group and np.isfinite(margins).all():
+                given = {
+                    one: posterior_interval(contrast_values(one, *margins), one.quantity)
+                    for one in contrasts(cells.levels)
+                    if not (g and one.quantity is Quantity.SHARE)
+                }
+                yield estimate(population=population, given=given)
+
+
+def _status(cells: HierarchicalCells, group: Group) -> Status:
+    """A department without members has its gap from elsewhere, a region none."""
+    if cells.people(group.region, group.department)[1]:
+        return Status.OK
+    return Status.PREDICTED if cells.people(group.region)[1] else Status.NOT_ESTIMABLE
 
 
 _CHANCES: Final = ((Quantity.PROB_ABOVE_ZERO, 0.0), (Quantity.PROB_ABOVE_SMALLEST, None))
@@ -114,22 +134,25 @@ _CHANCES: Final = ((Quantity.PROB_ABOVE_ZERO, 0.0), (Quantity.PROB_ABOVE_SMALLES
 def gap_rows(
     fit: HierarchicalFit, cells: HierarchicalCells, keys: Keys, smallest_gap: float
 ) -> Iterator[GapRow]:
-    """Rows of every estimate, and what the model puts first compared between regions."""
+    """Rows of every estimate, and what the model puts first compared between places."""
     first = headline_contrast(cells.levels, keys.at)
-    regions: list[tuple[GapRow, FloatArray]] = []
+    number = {group.name: g for g, group in enumerate(cells.groups)}
+    places: dict[str, list[tuple[GapRow, FloatArray]]] = {"region": [], "department": []}
     for estimate in region_estimates(fit, cells, keys, smallest_gap):
         yield from estimate.gap_rows()
-        if estimate.keys.group != "all":
-            g = len(regions) + 1
+        group = estimate.keys.group
+        if group != "all" and estimate.population is Population.ALL_MEMBERS:
+            g = number[group]
             draws = contrast_values(first, fit.member[g], fit.comparison[g])
-            regions.append((estimate.gap_row(first), draws))
-    if len(regions) > MOST_PAIRED:
-        return
-    for (earlier, base), (later, draws) in combinations(regions, 2):
-        known = later.estimate is not None and earlier.estimate is not None
-        interval = posterior_interval(draws - base)
-        numbers = interval_numbers(interval, IntervalKind.CREDIBLE) if known else {}
-        yield difference_row(later, earlier, **numbers)
+            places[group.partition("=")[0]].append((estimate.gap_row(first), draws))
+    for alike in places.values():
+        for (earlier, base), (later, draws) in (
+            combinations(alike, 2) if len(alike) <= MOST_PAIRED else ()
+        ):
+            known = later.estimate is not None and earlier.estimate is not None
+            interval = posterior_interval(draws - base)
+            numbers = interval_numbers(interval, IntervalKind.CREDIBLE) if known else {}
+            yield difference_row(later, earlier, **numbers)
 
 
 def coefficient_rows(
@@ -159,7 +182,7 @@ def coefficient_rows(
 
 
 def _scale(term: str, cells: HierarchicalCells, form: Form) -> Scale:
-    if term not in cells.columns:
+    if term not in {*cells.columns, *cells.area}:
         if term.startswith("sd_"):
             return Scale.SD
         if "|" in term:
@@ -220,3 +243,29 @@ def gate_rows(
         note=_WITH_ZONES if cells.n_zones else _WITHOUT_ZONES,
         source=keys.source,
     )
+
+
+def department_rows(fit: HierarchicalFit, request: Request, keys: Keys) -> Iterator[DiagnosticRow]:
+    """How many departments a model tells apart, and what the prior says of their areas' slopes.
+
+    A prior's share of the posterior precision is one where the answers say nothing of a slope.
+    """
+    cells = request.cells
+    row = partial(DiagnosticRow, model=keys.model, family=Family.HIERARCHICAL, source=keys.source)
+    yield row(
+        diagnostic=Diagnostic.DEPARTMENTS_IN_MODEL,
+        value=float(len(cells.departments)),
+        kind=Kind.PLAIN,
+        note=_WITH_DEPARTMENTS if cells.departments else _WITHOUT_DEPARTMENTS,
+    )
+    for term in (one for name in cells.area for one in (name, f"member:{name}")):
+        if fit.passed:
+            scale = cells.area[term.removeprefix("member:")].scale
+            share = float(np.var(fit.parameters[term] * scale)) / request.priors.slope_sd**2
+            yield row(
+                diagnostic=Diagnostic.PRIOR_SHARE,
+                about=term,
+                value=min(share, 1.0),
+                kind=Kind.SHARE,
+                note="the prior's share of the posterior precision",
+            )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from coopgap.bayes.cells import hierarchical_cells
+from coopgap.bayes.cells import Departments, hierarchical_cells
 from coopgap.core.errors import NotEstimable
 from coopgap.core.estimate import DiagnosticRow, Keys
 from coopgap.core.vocabulary import Status
@@ -101,7 +101,7 @@ def domains(study: Study, model: ModelPlan) -> Iterator[tuple[str, Sample]]:
     """By `region=NAME` or `VARIABLE=LEVEL`, people of both groups at that level, matched.
 
     Of a question that only members were asked, the members at that level and every comparison
-    person.
+    person. A department without people of both groups is no domain.
 
     Notes
     -----
@@ -112,16 +112,17 @@ def domains(study: Study, model: ModelPlan) -> Iterator[tuple[str, Sample]]:
     no sets, the people of the domain are matched anew by the model's own design.
     """
     rows = model.rows
-    region = study.design.region
+    places, department = study.design.places, study.design.department
     names = [name for name, variable in study.variables.items() if variable.groups]
-    for name in dict.fromkeys(([region] if region else []) + names):
+    for name in dict.fromkeys([*places, *names]):
         if name not in rows.factors:
             continue
-        prefix = "region" if name == region else name
-        only_members = name != region and _only_members(rows, name)
+        only_members = name not in places and _only_members(rows, name)
         sets_inside = _sets_inside(model, name)
         for code, level in enumerate(rows.factor_levels[name]):
             here = rows.factors[name] == code
+            if name == department and len({*rows.member[here].tolist()}) < 2:
+                continue
             if only_members:
                 here = np.asarray(here | ~rows.member)
             if sets_inside:
@@ -129,7 +130,7 @@ def domains(study: Study, model: ModelPlan) -> Iterator[tuple[str, Sample]]:
             else:
                 anew = sample_for(rows.take(here), model.spec)
                 sample = anew.within(np.ones(anew.rows.n, dtype=bool))
-            yield f"{prefix}={level}", sample
+            yield f"{places.get(name, name)}={level}", sample
 
 
 def _only_members(rows: ModelRows, name: str) -> bool:
@@ -209,8 +210,22 @@ def _no_region_model(plan: Plan, model: ModelPlan) -> str:
     if asked is None or region is None:
         return ""
     zones = asked.zones and model.rows.zone is not None
+    departments = model_departments(plan, model)
     try:
-        hierarchical_cells(model.rows, model.spec.covariates, region, zones=zones)
+        hierarchical_cells(
+            model.rows, model.spec.covariates, region, zones=zones, departments=departments
+        )
     except NotEstimable as error:
         return error.reason
     return ""
+
+
+def model_departments(plan: Plan, model: ModelPlan) -> Departments | None:
+    """The departments that a model by region tells apart, with what its file says of them."""
+    name, asked = plan.study.design.department, model.spec.hierarchical
+    if name is None or plan.survey.department_region is None:
+        return None
+    levels = plan.survey.variables[name].levels
+    known = asked.area.numbers if asked and asked.area else {}
+    area = {of: np.array([values[level] for level in levels]) for of, values in known.items()}
+    return Departments(variable=name, region=plan.survey.department_region, area=area)

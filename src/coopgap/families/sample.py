@@ -18,7 +18,7 @@ from coopgap.families.estimate import FEW_CLUSTERS, Estimate
 from coopgap.matching.sample import MatchedSample, combined_weight, effective_size
 from coopgap.regression.clusters import PERSON_KINDS, CovarianceKind
 from coopgap.regression.design import design_matrix
-from coopgap.regression.sampled import Sampled
+from coopgap.regression.sampled import Sampled, sample_of_rows
 from coopgap.study.spec import DeclaredPopulation, Fitting, LinkName, StdErrorsName
 from coopgap.survey.cells import Cells, collapse
 from coopgap.survey.records import ModelRows
@@ -69,6 +69,11 @@ class Sample:
         return self.matched.method != "none"
 
     @property
+    def by_replicates(self) -> bool:
+        """Whether replicate weights make the standard errors."""
+        return self.rows.replicates is not None
+
+    @property
     def by_person(self) -> bool:
         """Whether the model takes people as independent."""
         return self.fitting.std_errors in PERSON_KINDS
@@ -95,6 +100,8 @@ class Sample:
         declares neither zones nor strata.
         """
         rows, sets = self.rows, self.crossing_sets if matched else None
+        if self.by_replicates:
+            return sample_of_rows(rows)
         if by_person:
             drawn = None if rows.drawn is None else rows.drawn.by_person
             return Sampled(stratum=rows.stratum, drawn=drawn)
@@ -159,7 +166,7 @@ def count_clusters(
         has no standard error, with status `few_clusters`.
     """
     zone = sample.rows.zone
-    if zone is None or by_person:
+    if zone is None or by_person or sample.by_replicates:
         return None
     n_clusters = int(np.unique(zone if keep is None else zone[keep]).size)
     if n_clusters < FEW_CLUSTERS and not sample.domain:
@@ -243,7 +250,7 @@ def sample_cells(sample: Sample, weight: FloatArray, *, matched: bool = False) -
         codes=codes,
         member=cells.codes[:, 0] == 1,
         kept=cells.codes[:, 1] == 1,
-        sampled=sampled.of_cells(cells),
+        sampled=sampled.of_cells(cells, rows.outcome, weight),
     )
 
 
@@ -292,9 +299,10 @@ def from_margins(
             level=rows.outcome[used],
             weight=weight[used],
             unit=margins.influence,
-            sampled=replace(sampled, people=None).take(cell),
+            sampled=sampled.of_people(cell),
             corrected=margins.df_of is not None,
         )
+        margins = replace(margins, deviations=sampled.deviations(margins.influence))
     return sample.estimate(
         family,
         population,

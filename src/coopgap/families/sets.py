@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -91,6 +92,10 @@ def _within_sets(inside: Sample) -> tuple[_Data, Mapping[str, float], tuple[str,
     rows = inside.rows
     varying = [name for name in inside.covariates if name not in inside.strata]
     sampled = inside.sampled()
+    if inside.by_replicates:
+        # Sets may cross zones, however errors are made.
+        zone = np.zeros(rows.n, dtype=np.int64) if rows.zone is None else rows.zone
+        sampled = replace(sampled, cluster=zone)
     columns = [inside.matched.set_id, rows.member.astype(np.int64), *sampled.ways(rows.n)]
     start = len(columns)
     columns += [rows.factors[name] for name in varying]
@@ -104,7 +109,8 @@ def _within_sets(inside: Sample) -> tuple[_Data, Mapping[str, float], tuple[str,
     kept = np.flatnonzero(~constant)
     units = {"member": 1.0, **{design.terms[at]: float(design.scale[at]) for at in kept}}
     left_out = tuple(design.terms[at] for at in np.flatnonzero(constant))
-    return (x, cells.people, sets, sampled.of_cells(cells)), units, left_out
+    sampled = sampled.of_cells(cells, rows.outcome, np.ones(rows.n))
+    return (x, cells.people, sets, sampled), units, left_out
 
 
 def fit_within_sets(
@@ -154,7 +160,8 @@ def cut_sets(
             yield CutSets(category=category, n_sets=0, reason="no discordant set")
             continue
         try:
-            fit, covariance = fit_within_sets(x[:, ~constant], by_side, sets, sampled, kept)
+            own = sampled.split(level)
+            fit, covariance = fit_within_sets(x[:, ~constant], by_side, sets, own, kept)
         except NotEstimable as error:
             n_sets = discordant_sets(x, by_side, sets)
             yield CutSets(category=category, n_sets=n_sets, reason=error.reason)

@@ -199,20 +199,11 @@ def balance_rows(
     use: Mapping[str, Use] | None = None,
     missing: Mapping[str, tuple[int, int]] | None = None,
 ) -> list[BalanceRow]:
-    """A row for each level of each covariate, matched on or not, and one for a numeric one.
+    """A row for each level of every variable of `rows.factors`, and one for a numeric one.
 
-    Parameters
-    ----------
-    rows, matched
-        Complete rows, every variable of whose `factors` is reported, and weights over the same
-        rows; without a matching nothing stands after it.
-    model, group, source
-        Keys of the rows.
-    nominal
-        Variables whose level order means nothing: their cumulative differences stay empty.
-    use, missing
-        By variable, what the model does with it, and members and comparison people without an
-        answer.
+    `use` and `missing` are by variable what the model does with it, and members and comparison
+    people without an answer; of `nominal` variables cumulative differences stay empty, and without
+    a matching nothing stands after it.
 
     Notes
     -----
@@ -223,8 +214,7 @@ def balance_rows(
     a variable is its Kolmogorov–Smirnov distance.
     """
     result: list[BalanceRow] = []
-    after = _after(matched)
-    for name, codes in rows.factors.items():
+    for name in rows.factors:
         lacking = (missing or {}).get(name, (None, None))
         keys: dict[str, Any] = {
             "model": model,
@@ -237,43 +227,45 @@ def balance_rows(
         }
         if name in rows.numeric:
             result.append(_number_row(rows, name, matched, keys))
-            continue
-        labels = rows.factor_levels[name]
-        shares = level_balance(codes, len(labels), rows.member, rows.weight, matched.weight)
-        smds = shares.smd_before, shares.smd_after
-        ratios = (
-            _variance_ratio(shares.member_before, shares.comparison_before),
-            _variance_ratio(shares.member, shares.comparison_after),
-        )
-        steps = (
-            np.abs(np.cumsum(shares.member_before - shares.comparison_before)),
-            np.abs(np.cumsum(shares.member - shares.comparison_after)),
-        )
-        ordered = name not in nominal
-        counts = _counts(codes, len(labels), rows.member, matched.weight > 0)
-        people = _asked(counts)
-        fewest = smallest_by_level(people)
-        for at, level in enumerate(labels):
-            result.append(
-                BalanceRow(
-                    level=level,
-                    member_mean_before=finite(shares.member_before[at]),
-                    member_mean=finite(shares.member[at]),
-                    comparison_mean_before=finite(shares.comparison_before[at]),
-                    comparison_mean_after=after(shares.comparison_after[at]),
-                    smd_before=finite(smds[0][at]),
-                    smd_after=after(smds[1][at]),
-                    variance_ratio_before=finite(ratios[0][at]),
-                    variance_ratio_after=after(ratios[1][at]),
-                    ks_before=finite(steps[0][at]) if ordered else None,
-                    ks_after=after(steps[1][at]) if ordered else None,
-                    n_smaller=int(people.sum(axis=1).min()),
-                    n_fewest=int(fewest[at]),
-                    **_people(counts[:, at], matched),
-                    **keys,
-                )
-            )
+        else:
+            result += _level_rows(rows, name, matched, keys, ordered=name not in nominal)
     return result
+
+
+def _level_rows(
+    rows: ModelRows, name: str, matched: MatchedSample, keys: Mapping[str, Any], *, ordered: bool
+) -> Iterator[BalanceRow]:
+    """A row a level; where levels are not `ordered`, without their cumulative differences."""
+    codes, labels, after = rows.factors[name], rows.factor_levels[name], _after(matched)
+    shares = level_balance(codes, len(labels), rows.member, rows.weight, matched.weight)
+    smds = shares.smd_before, shares.smd_after
+    sides = (
+        (shares.member_before, shares.comparison_before),
+        (shares.member, shares.comparison_after),
+    )
+    ratios = [_variance_ratio(*side) for side in sides]
+    steps = [np.abs(np.cumsum(member - comparison)) for member, comparison in sides]
+    counts = _counts(codes, len(labels), rows.member, matched.weight > 0)
+    people = _asked(counts)
+    fewest = smallest_by_level(people)
+    for at, level in enumerate(labels):
+        yield BalanceRow(
+            level=level,
+            member_mean_before=finite(shares.member_before[at]),
+            member_mean=finite(shares.member[at]),
+            comparison_mean_before=finite(shares.comparison_before[at]),
+            comparison_mean_after=after(shares.comparison_after[at]),
+            smd_before=finite(smds[0][at]),
+            smd_after=after(smds[1][at]),
+            variance_ratio_before=finite(ratios[0][at]),
+            variance_ratio_after=after(ratios[1][at]),
+            ks_before=finite(steps[0][at]) if ordered else None,
+            ks_after=after(steps[1][at]) if ordered else None,
+            n_smaller=int(people.sum(axis=1).min()),
+            n_fewest=int(fewest[at]),
+            **_people(counts[:, at], matched),
+            **keys,
+        )
 
 
 def _number_row(

@@ -71,13 +71,10 @@ def _check_row(
 def design_effect_rows(lines: Iterable[Line]) -> Iterator[SensitivityRow]:
     """The difference of every line with people counted for fewer, and how far that may go.
 
-    Yields
-    ------
-    SensitivityRow
-        The difference as in gaps.csv with n over the design effect in place of n, without a
-        verdict: the estimate stays. Then the design effect at which an interval without zero would
-        reach it: 1 where that of whole people, exact where a count is small, leaves zero out and
-        that of as many effective people holds it; none beyond a thousand.
+    As in gaps.csv with n over the design effect in place of n, without a verdict: the estimate
+    stays. Then the design effect at which an interval without zero would reach it: 1 where that of
+    whole people, exact where a count is small, leaves zero out and that of as many effective people
+    holds it; none beyond a thousand.
     """
     known = [line for line in lines if not np.isnan(line.sides).any()]
     sides = sides_of(known)
@@ -188,11 +185,8 @@ def standardisable(lines: Iterable[Line]) -> Iterator[Line]:
 def bound_rows(lines: Iterable[Line], covariates: Sequence[Covariate]) -> Iterator[GapRow]:
     """Sharp bounds of the non-members' share over the members' covariate, and of the gap.
 
-    Yields
-    ------
-    GapRow
-        The estimate is the printed value, which stands if the share is the same at every level;
-        the printed margins leave the whole range, and no point in it is likelier.
+    The estimate is the printed value, which stands if the share is the same at every level; the
+    printed margins leave the whole range, and no point in it is likelier.
     """
     for line in standardisable(lines):
         member, _, share, _ = line.sides
@@ -244,15 +238,11 @@ def gradient_rows(
 
 
 def phone_rows(registry: Registry, lines: Iterable[Line]) -> Iterator[SensitivityRow]:
-    """Power of two one-sided tests of the phone interviews against the comparison sample.
+    """Power of two one-sided tests of the phone interviews against the comparison sample, if any.
 
-    Yields
-    ------
-    SensitivityRow
-        `threshold` is the margin and `power` the probability to confirm that a share differs by
-        less, if phone and in-person people answer alike with the printed share. Then, as
-        `smallest_margin`, the margin that would be confirmed with a probability of 80 percent.
-        Nothing where no phone interviews are printed.
+    `threshold` is the margin and `power` the probability to confirm that a share differs by less,
+    if phone and in-person people answer alike with the printed share. Then, as `smallest_margin`,
+    the margin that would be confirmed with a probability of 80 percent.
     """
     counts = [row for row in registry.find(item=PHONE_ITEM) if row.stat == "count"]
     called = int(counts[0].value) if counts else 0

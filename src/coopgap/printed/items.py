@@ -76,6 +76,15 @@ class Table:
             self.cells[group, name] for name in self.categories if (group, name) in self.cells
         )
 
+    def is_whole(self, group: str) -> bool:
+        """Whether a group's shares are there for every category and share out a whole."""
+        rows = self.of(group)
+        return len(rows) == len(self.categories) and is_distribution(rows)
+
+    def whole(self, *, members: bool) -> list[str]:
+        """Groups of members, or others, whose shares share out a whole."""
+        return [one for one in self.groups if is_member(one) is members and self.is_whole(one)]
+
 
 def is_member(group: str) -> bool:
     """Whether a group are members of the survey, all or some."""

@@ -21,7 +21,6 @@ from coopgap.printed.items import (
     Table,
     comparator_of,
     group_of,
-    is_distribution,
     is_member,
     is_second,
     label_of,
@@ -162,12 +161,9 @@ def ordered(registry: Registry) -> Iterator[Ordered]:
     for table in tables(registry):
         pairs = [
             (group, other)
-            for group in filter(is_member, table.groups)
-            for other in table.groups
-            if not is_member(other)
-            and stand_together(group, other)
-            and is_whole(table, group)
-            and is_whole(table, other)
+            for group in table.whole(members=True)
+            for other in table.whole(members=False)
+            if stand_together(group, other)
         ]
         for group, other in pairs if table.ordered else ():
             member, others = (
@@ -191,12 +187,6 @@ def ordered(registry: Registry) -> Iterator[Ordered]:
                 member=member,
                 other=others,
             )
-
-
-def is_whole(table: Table, group: str) -> bool:
-    """Whether a group's shares are there for every category and share out a whole."""
-    rows = table.of(group)
-    return len(rows) == len(table.categories) and is_distribution(rows)
 
 
 def _blank(table: Table) -> Line:
@@ -264,7 +254,7 @@ def _group_shares(table: Table, group: str) -> dict[tuple[str, str], Share]:
     sum is printed too sum to that. Counts, and percentages that no count gives, have no bounds.
     """
     parts = {row.category: _share(table, row) for row in table.of(group)}
-    if not is_whole(table, group):
+    if not table.is_whole(group):
         return {(group, name): share for name, share in parts.items()}
     ranges = [part.range for part in parts.values() if part.range is not None]
     names, bounded = list(parts), len(ranges) == len(parts)
@@ -386,22 +376,12 @@ class _Part(NamedTuple):
 
 
 def outside_lines(registry: Registry, benchmarks: Sequence[Benchmark]) -> Iterator[Line]:
-    """Lines of members against outside shares over the same categories.
+    """Lines of members against outside shares, where a printed item has their levels.
 
-    Parameters
-    ----------
-    registry
-        The printed numbers.
-    benchmarks
-        Of any outcome; one is compared with the printed item that has its levels as categories.
-
-    Yields
-    ------
-    Line
-        Against everybody, and against the regions' shares weighted as the registry's members live
-        where it prints their regions by the same names. Outside shares with a size have the error
-        of a simple random sample of it, or of one sample a region; bounds run over every mix of
-        regions that prints the same.
+    Against everybody, and against the regions' shares weighted as the registry's members live
+    where it prints their regions by the same names. Outside shares with a size have the error of a
+    simple random sample of it, or of one sample a region; bounds run over every mix of regions
+    that prints the same.
     """
     found = tables(registry)
     for benchmark in benchmarks:
@@ -411,12 +391,11 @@ def outside_lines(registry: Registry, benchmarks: Sequence[Benchmark]) -> Iterat
             named = {comparator_of(group) for group in table.groups}
             if set(table.categories) != set(shares.shares) or benchmark.name in named:
                 continue
-            for group in filter(is_member, table.groups):
-                if is_whole(table, group):
-                    own = _group_shares(table, group)
-                    for name, parts in sides:
-                        other = {(name, at): _outside(parts, at, table) for _, at in own}
-                        yield from _category_lines(table, [group, name], own | other)
+            for group in table.whole(members=True):
+                own = _group_shares(table, group)
+                for name, parts in sides:
+                    other = {(name, at): _outside(parts, at, table) for _, at in own}
+                    yield from _category_lines(table, [group, name], own | other)
 
 
 def _outside_sides(
@@ -425,20 +404,15 @@ def _outside_sides(
     """By comparator, what makes it up: everybody, and the regions as the members live in them."""
     if benchmark.whole is not None:
         yield benchmark.name, [_Part(benchmark.whole)]
-    for table in found:
-        if benchmark.regions and set(table.categories) == set(benchmark.regions):
-            for group in filter(is_member, table.groups):
-                if is_whole(table, group):
-                    rows = table.of(group)
-                    total = sum(row.share for row in rows)
-                    yield (
-                        standardised_name(benchmark.name),
-                        [
-                            _Part(benchmark.regions[row.category], row.share / total, row)
-                            for row in rows
-                        ],
-                    )
-                    return
+    regions = benchmark.regions
+    for table in found if regions else ():
+        groups = table.whole(members=True)
+        if groups and set(table.categories) == set(regions):
+            rows = table.of(groups[0])
+            total = sum(row.share for row in rows)
+            parts = [_Part(regions[row.category], row.share / total, row) for row in rows]
+            yield standardised_name(benchmark.name), parts
+            return
 
 
 def _outside(parts: Sequence[_Part], category: str, table: Table) -> Share:

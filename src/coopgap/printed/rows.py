@@ -18,11 +18,18 @@ from coopgap.printed.checks import (
     gradient_rows,
     phone_rows,
 )
-from coopgap.printed.compare import line_rows, once, points_row, superiority_rows
+from coopgap.printed.compare import (
+    coefficient_rows,
+    line_rows,
+    once,
+    people_of,
+    points_row,
+    proportionality_rows,
+    superiority_rows,
+)
 from coopgap.printed.contradictions import contradictions
 from coopgap.printed.items import name_of, tables
 from coopgap.printed.lines import Line, lines, ordered, outside_lines
-from coopgap.printed.ordered import coefficient_rows, people_of, proportionality_rows
 from coopgap.printed.sample import balance_rows, covariates, sample_rows
 from coopgap.study.spec import Benchmark
 
@@ -45,14 +52,8 @@ class Traced:
 class PrintedResult(Rows):
     """Rows of the output tables that come from a printed report, and what they were made of.
 
-    Attributes
-    ----------
-    lines
-        In the order of the registry, with their places.
-    traced
-        Every number, with the rows it stands behind.
-    benchmarks
-        Outside shares that members were compared with, if they share an item's levels.
+    `lines` are in the order of the registry; `traced` is every number, with the rows it stands
+    behind; `benchmarks` are the outside shares that have an item's levels.
     """
 
     registry: Registry
@@ -62,20 +63,7 @@ class PrintedResult(Rows):
 
 
 def printed_rows(source: str | Path, benchmarks: Sequence[Benchmark] = ()) -> PrintedResult:
-    """Re-analyse a printed report.
-
-    Parameters
-    ----------
-    source
-        A shipped registry, or the path of a registry file.
-    benchmarks
-        Outside shares that a study declares.
-
-    Raises
-    ------
-    StudyError
-        For a name that is not shipped, and for whatever is wrong with a file.
-    """
+    """Re-analyse a printed report, a shipped registry or a file, beside a study's benchmarks."""
     return analyse(load_registry(source), benchmarks)
 
 

@@ -14,7 +14,6 @@ from coopgap.core.vocabulary import PRINTED, Comparator, Diagnostic
 from coopgap.datasets.registry import ALL, Registry
 from coopgap.matching.balance import multinomial_smd, smd
 from coopgap.printed.items import Table, comparator_of, group_of, is_member, tables
-from coopgap.printed.lines import is_whole
 from coopgap.printed.rounding import whole_people
 
 _BAR = 0.1
@@ -60,7 +59,7 @@ def covariates(registry: Registry) -> tuple[Covariate, ...]:
 def _covariate(table: Table) -> Covariate | None:
     members = [group for group in table.groups if is_member(group) and group_of(group) == ALL]
     others = [g for g in table.groups if comparator_of(g) == Comparator.COMPARISON]
-    if not (members and others and is_whole(table, members[0]) and is_whole(table, others[0])):
+    if not (members and others and table.is_whole(members[0]) and table.is_whole(others[0])):
         return None
     sides = table.of(members[0]), table.of(others[0])
     shares = [np.array([row.share for row in rows]) for rows in sides]

@@ -81,7 +81,7 @@ def fit_linear(
         std_error *= np.sqrt(n_clusters / (n_clusters - 1))
     if groups is not None and kind == "CR2":
         (std_error, df), label = _cr2(within, residual, groups), kind_name("CR2", sampled)
-    elif sampled.drawn is not None or sampled.second is not None:
+    elif sampled.second is not None or sampled.is_declared:
         spread = float(within.weight @ within.member**2)
         unit = within.weight * within.member * residual / spread
         result = person_covariance(unit[:, None], sampled)

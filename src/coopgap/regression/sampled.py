@@ -20,6 +20,7 @@ from coopgap.regression.clusters import (
     stage_covariance,
     two_way,
 )
+from coopgap.regression.replicates import Resampled
 from coopgap.survey.cells import Cells
 from coopgap.survey.drawn import Drawn, Stage
 from coopgap.survey.records import ModelRows
@@ -65,6 +66,8 @@ def kind_name(kind: CovarianceKind, sampled: Sampled | None = None) -> str:
     if sampled is None:
         return f"cluster {kind}"
     way = "two-way " if sampled.second is not None else "" if kind in PERSON_KINDS else "cluster "
+    if sampled.resampled is not None:
+        return sampled.resampled.replicates.name
     return f"{way}{kind}{'' if sampled.drawn is None else sampled.drawn.name}"
 
 
@@ -81,6 +84,9 @@ class Sampled:
         Shape (c,): strata, and what was drawn in each; None where no design is declared.
     people
         Shape (c, J): unweighted people, for the N of CR1S and HC1; if absent the sums of weights.
+    resampled
+        The people behind the cells, where replicate weights make all errors, to first order;
+        clusters say then only what matched sets cross.
     """
 
     cluster: IntArray | None = None
@@ -88,6 +94,7 @@ class Sampled:
     stratum: IntArray | None = None
     drawn: Drawn | None = None
     people: IntArray | None = None
+    resampled: Resampled | None = None
 
     @classmethod
     def of(cls, given: Self | IntArray | None) -> Sampled:
@@ -98,7 +105,9 @@ class Sampled:
         """Cells where `keep`, shape (c,), is true, or at those positions."""
         parts = {name: getattr(self, name) for name in _ARRAYS}
         return replace(
-            self, **{name: part[keep] for name, part in parts.items() if part is not None}
+            self,
+            resampled=self.resampled and self.resampled.take(keep),
+            **{name: part[keep] for name, part in parts.items() if part is not None},
         )
 
     def ways(self, n: int) -> list[IntArray]:
@@ -107,14 +116,41 @@ class Sampled:
         stratum = self.stratum if self.cluster is None else None
         return [nobody if way is None else way for way in (self.cluster, self.second, stratum)]
 
-    def of_cells(self, cells: Cells) -> Sampled:
-        """The same of cells made of its people."""
-        return replace(self.take(cells.first), people=cells.people)
+    def of_cells(
+        self, cells: Cells, level: IntArray | None = None, weight: FloatArray | None = None
+    ) -> Sampled:
+        """The same of cells of its people; replicates need the level and weight of each, (n,)."""
+        resampled = None
+        if self.resampled is not None and level is not None and weight is not None:
+            resampled = self.resampled.of_cells(cells.index, level, weight)
+        return replace(self.take(cells.first), people=cells.people, resampled=resampled)
+
+    def of_people(self, cell: IntArray) -> Sampled:
+        """The people of cells, each a cell of their own; `cell` (m,) is that of each."""
+        own = replace(self, people=None, resampled=None).take(cell)
+        resampled = self.resampled and Resampled(self.resampled.replicates, self.resampled.people)
+        return replace(own, resampled=resampled)
+
+    def split(self, level: int) -> Sampled:
+        """The same cells with two levels: below one, and that one or higher."""
+        return replace(self, resampled=self.resampled and self.resampled.split(level))
+
+    @property
+    def is_declared(self) -> bool:
+        """Whether a study says more of the sampling than its clusters."""
+        return self.drawn is not None or self.resampled is not None
 
     @property
     def by_cell(self) -> bool:
         """Whether sums of a cell's people are enough, and no person is a unit."""
-        return self.cluster is not None and (self.drawn is None or self.drawn.second is None)
+        by_person = self.resampled is not None or (
+            self.drawn is not None and self.drawn.second is not None
+        )
+        return self.cluster is not None and not by_person
+
+    def deviations(self, influence: FloatArray) -> FloatArray | None:
+        """Of replicates, (R, q), by an influence as in `covariance`; None without replicates."""
+        return None if self.resampled is None else self.resampled.deviations(influence)
 
     @property
     def has_cr2(self) -> bool:
@@ -132,7 +168,7 @@ class Sampled:
 
         Raises ValueError if it does not go with the sample.
         """
-        alone = self.cluster is None and self.second is None
+        alone = self.resampled is not None or (self.cluster is None and self.second is None)
         chosen: CovarianceKind = ("HC0" if alone else "CR1") if kind is None else kind
         allowed = PERSON_KINDS if alone else CLUSTER_KINDS
         if chosen not in allowed:
@@ -178,6 +214,10 @@ class Sampled:
         weight, corrected = counts.sum(axis=1), chosen != "CR0"
         cells = np.einsum("cj,cjq->cq", counts, influence) if influence.ndim == 3 else influence
         name = kind_name(chosen, self)
+        away = self.deviations(influence)
+        if away is not None:
+            df = float(len(away) - 1)
+            return CoefficientCovariance(cov=away.T @ away, kind=name, n_clusters=None, df=df)
         if self.cluster is None:
             cov, n_clusters = self._by_person(influence, counts, squares), None
             df = np.inf if self.drawn is None else self.drawn.first.df
@@ -249,11 +289,18 @@ def joined(parts: Sequence[Sampled]) -> Sampled:
         arrays = [getattr(part, name) for part in parts]
         return None if any(one is None for one in arrays) else np.concatenate(arrays)
 
-    return Sampled(drawn=parts[0].drawn, **{name: of_all(name) for name in _ARRAYS})
+    cluster, second, stratum, people = map(of_all, _ARRAYS)
+    return Sampled(
+        cluster=cluster, second=second, stratum=stratum, people=people, drawn=parts[0].drawn
+    )
 
 
 def sample_of_rows(rows: ModelRows) -> Sampled:
     """How people were sampled, each a cell of their own."""
+    if rows.replicates is not None:
+        # In a replicate only the estimate itself is looked at.
+        whole = rows.replicate is None
+        return Sampled(resampled=Resampled(rows.replicates, rows.index) if whole else None)
     return Sampled(cluster=rows.zone, stratum=rows.stratum, drawn=rows.drawn)
 
 

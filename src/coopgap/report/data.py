@@ -20,7 +20,7 @@ from coopgap.core.gap import Contrast
 from coopgap.core.vocabulary import EXAMPLE, PRINTED, Family, IntervalKind, Quantity
 from coopgap.families.headline import declared_at, headline_contrast, is_headline
 from coopgap.report.printed import Published
-from coopgap.report.words import category_words, clean, readable
+from coopgap.report.words import capital, category_words, clean, readable
 from coopgap.study.spec import ModelSpec, Study
 
 if TYPE_CHECKING:
@@ -78,10 +78,14 @@ class Results:
         return tuple(first for first, *_ in self.questions if first.is_declared) or self.answers
 
     def label(self, name: str) -> str:
-        """A variable as the study labels it; an interaction `A:B` by those of its variables."""
+        """A variable where a cell or a sentence begins; an interaction by those of `A:B`."""
+        if name in self.study.variables:
+            return capital(self.label_inside(name))
+        return " × ".join(map(self.label, name.split(":"))) if ":" in name else readable(name)
+
+    def label_inside(self, name: str) -> str:
+        """A variable within a sentence: as the study labels it."""
         variable = self.study.variables.get(name)
-        if variable is None and ":" in name:
-            return " × ".join(self.label(part) for part in name.split(":"))
         return clean(variable.label) if variable is not None and variable.label else readable(name)
 
     def group(self, name: str) -> str:
@@ -89,7 +93,8 @@ class Results:
         variable, mark, level = name.partition("=")
         if not mark:
             return "all" if name in ("", "all") else readable(name)
-        return clean(level) if variable == "region" else f"{self.label(variable)}: {clean(level)}"
+        is_place = variable in ("region", *self.study.design.places.values())
+        return clean(level) if is_place else f"{self.label(variable)}: {clean(level)}"
 
     def levels(self, outcome: str) -> tuple[str, ...]:
         """Levels of an outcome, lowest first; none if the study does not declare it."""

@@ -54,6 +54,7 @@ class Content:
             "at": self.at,
             "category_of": lambda category, answer: self.at(answer, category),
             "label": self.results.label,
+            "label_inside": self.results.label_inside,
             "group": self.results.group,
             "table": self.table,
             "figure": self.figure,

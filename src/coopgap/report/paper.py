@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from coopgap.core.estimate import BalanceRow, CoefficientRow, DiagnosticRow, GapRow
-from coopgap.core.vocabulary import Family, Quantity, Scale, Status, Use
+from coopgap.core.vocabulary import Family, Population, Quantity, Scale, Status, Use
 from coopgap.report import lookat, words
 from coopgap.report.data import Answer, Results, by
 from coopgap.report.tables import Table, brackets, pivot, trimmed
@@ -76,7 +76,7 @@ def _gap_notes(results: Results, rows: Sequence[GapRow]) -> Iterator[str]:
 
 
 def group_variables(answer: Answer) -> list[str]:
-    """Variables by whose levels the headline's family has gaps, `region` among them."""
+    """Variables by whose levels there are gaps, `region` and `department` among them."""
     rows = (row for row in answer.gaps if answer.is_headline(row) and row.group != "all")
     return list(dict.fromkeys(row.group.partition("=")[0] for row in rows))
 
@@ -88,7 +88,12 @@ def by_group(answer: Answer, variable: str) -> Table:
     """
     mine = [row for row in answer.gaps if row.group.partition("=")[0] == variable]
     own = {row.group: row for row in mine if answer.is_headline(row) and answer.is_first(row)}
-    pooled = {r.group: r for r in mine if r.family == Family.HIERARCHICAL and answer.is_first(r)}
+    pooled = {
+        row.group: row
+        for row in mine
+        if (row.family, row.population) == (Family.HIERARCHICAL, Population.ALL_MEMBERS)
+        and answer.is_first(row)
+    }
     first = next((group for group, row in own.items() if row.estimate is not None), "")
     from_first = [
         row for row in mine if (row.quantity, row.comparator) == ("gap_difference", first)
@@ -102,21 +107,21 @@ def by_group(answer: Answer, variable: str) -> Table:
         "Alone" if pooled else "Gap",
         *("Pooled", f"Difference {away}", "p", f"Pooled difference {away}"),
     )
+    everyone = {**pooled, **own}
     rows = [
         (
-            _level(group),
+            _level(group) + _asked(row),
             words.count(row.n_member),
             words.count(row.n_comparison),
-            _estimate(row),
-            *(_estimate(found.get(group)) for found in (pooled, alone)),
+            *(_estimate(found.get(group)) for found in (own, pooled, alone)),
             words.p_value(alone[group].p_value) if group in alone else words.DASH,
             _estimate(together.get(group)),
         )
-        for group, row in own.items()
+        for group, row in everyone.items()
     ]
     where = answer.first.category
     at = (category_words(where, answer.levels),) if where else ()
-    of = results.label(variable_of(results, variable))
+    of = results.label_inside(variable_of(results, variable))
     return _table(
         header,
         rows,
@@ -127,14 +132,21 @@ def by_group(answer: Answer, variable: str) -> Table:
     )
 
 
+def _asked(row: GapRow) -> str:
+    """That a gap is predicted, since nobody, or no member, was asked there."""
+    if row.status != Status.PREDICTED:
+        return ""
+    return " (no member asked here)" if row.n_comparison else " (nobody asked here)"
+
+
 def _level(group: str) -> str:
     return clean(group.partition("=")[2])
 
 
 def variable_of(results: Results, name: str) -> str:
     """The study's variable that a term or group names: `region` is that of the design."""
-    declared = results.study.design.region
-    return declared if name == "region" and declared else name
+    places = {place: variable for variable, place in results.study.design.places.items()}
+    return places.get(name, name)
 
 
 def equal_gaps(answer: Answer, variable: str) -> DiagnosticRow | None:
@@ -186,6 +198,8 @@ _SCALES: Final = {"logit": "Log odds", "probit": "Probit scale", "cloglog": "Com
 _SPREADS: Final = {
     "sd_superpopulation": "Spread between regions like these",
     "sd_finite": "Spread between these regions",
+    "sd_department": "Spread between departments",
+    "sd_department_gap": "Spread of the gap between departments",
     "sd_zone": "Spread between zones",
     "sd_zone_gap": "Spread of the gap between zones",
     "sd_threshold_shift": "Spread of the gap over thresholds",
@@ -258,39 +272,33 @@ def flow(results: Results) -> Table:
         return (step, *("" if n is None else words.count(n) for n in people))
 
     rows = [line("Rows read", None, None, None, meta.get("n_read"))]
-    rows += [_left_out(drop) for drop in meta.get("dropped") or ()]
+    rows += [_left_out(results, drop) for drop in meta.get("dropped") or ()]
     phone = meta.get("n_phone") or None
     phone_member = meta.get("n_phone_member") or (0 if phone else None)
     others_by_phone = phone - (phone_member or 0) if phone else None
     rows.append(line("In person", meta.get("n_member"), meta.get("n_comparison"), None, None))
     rows.append(line("By phone, in checks only", phone_member, others_by_phone, None, phone))
-    steps = {one.model: _steps(one) for one in asked(results)}
-    for model, found in steps.items():
-        shared = len({tuple(own) for own in steps.values()}) == 1
-        if shared and model != next(iter(steps)):
-            break
-        rows += [
-            (step if shared else f"{_label(results, model)}: {step}", *n) for step, *n in found
-        ]
+    steps = [(one.label, _steps(one)) for one in asked(results)]
+    shared = len({tuple(own) for _, own in steps}) == 1
+    for label, found in steps[:1] if shared else steps:
+        rows += [(step if shared else f"{label}: {step}", *n) for step, *n in found]
     sides = (capital(results.members), capital(results.others))
     header = ("Step", *sides, "Effective size", "All")
     kept = [row for row in rows if any(row[1:])]
     return _table(header, kept, lead=1, name="flow", caption="From rows read to people compared")
 
 
-def _label(results: Results, model: str) -> str:
-    return next(one.label for one in results.answers if one.model == model)
-
-
-def _left_out(drop: Any) -> Cells:
-    return (f"Left out: {clean(str(drop['reason']))}", "", "", "", words.count(drop["count"]))
+def _left_out(results: Results, drop: Mapping[str, Any]) -> Cells:
+    name = drop.get("variable")
+    why = f"{results.label_inside(name)} missing" if name else clean(str(drop["reason"]))
+    return (f"Left out: {why}", "", "", "", words.count(drop["count"]))
 
 
 def _steps(answer: Answer) -> list[Cells]:
     """Complete answers, and whom the matching kept, lost and is worth."""
     models = answer.results.meta.get("models") or ()
     drops = (drop for one in models if one["model"] == answer.model for drop in one["dropped"])
-    rows = [_left_out(drop) for drop in drops]
+    rows = [_left_out(answer.results, drop) for drop in drops]
     everyone = (row for row in answer.gaps if row.group == "all" and row.n_member is not None)
     whole = next((row for row in everyone if row.family == Family.UNADJUSTED), None)
     if whole is None or whole.n_member is None or whole.n_comparison is None:

@@ -77,9 +77,26 @@ def _opening(plan: Plan) -> Iterator[str]:
             f"warning   {code} is taken as it stands; if it means no answer, name it in missing, "
             "and if it is one, give a variable its range"
         )
+    if study.design.department is not None:
+        yield f"department  {_departments(plan, study.design.department)}"
     for question, models in study.headline.items():
         named = [f"{one.model} at {one.at}" if one.at else one.model for one in models]
         yield f"headline  {question}: model {', '.join(named)}"
+
+
+def _departments(plan: Plan, department: str) -> str:
+    """Departments with their people in person, members and others, where anybody was asked."""
+    survey, minimum = plan.survey, plan.study.disclosure_minimum
+    codes = survey.codes[department]
+    told = []
+    for code, name in enumerate(survey.variables[department].levels):
+        here = (codes == code) & ~survey.phone
+        sides = [int((here & side).sum()) for side in (survey.member, ~survey.member)]
+        counts = [protected_count(n, minimum) if minimum else n for n in sides]
+        told.append(
+            f"{name} {' + '.join(f'{n:,}' for n in counts) if minimum or any(sides) else 'nobody'}"
+        )
+    return f"{department}: {', '.join(told)}"
 
 
 def _designs(plan: Plan, *, whole: bool) -> Iterator[tuple[str, ...]]:

@@ -10,13 +10,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coopgap.core.estimate import CoefficientRow, DiagnosticRow, GapRow, Rows, SensitivityRow
-from coopgap.core.vocabulary import Check, Comparator, Diagnostic, IntervalKind, Quantity, Scale
+from coopgap.core.vocabulary import (
+    ROUNDING,
+    Check,
+    Comparator,
+    Diagnostic,
+    IntervalKind,
+    Quantity,
+    Scale,
+)
 from coopgap.datasets.registry import Printed, Registry, load_registry
 from coopgap.families.benchmark import standardised_name
-from coopgap.printed.compare import ROUNDING
-from coopgap.printed.items import DESIGN, label_of, tables
-from coopgap.printed.lines import lines
-from coopgap.report.words import category_words, clean
+from coopgap.report.words import capital, category_words, clean
 from coopgap.study.spec import Benchmark, Design, Group, Study
 
 if TYPE_CHECKING:
@@ -72,6 +77,8 @@ class Published:
     @cached_property
     def labels(self) -> dict[str, str]:
         """Items by the model of their rows, with the place where places differ."""
+        from coopgap.printed.lines import lines
+
         named = {f"printed_{one.slug}": one.label for one in reversed([*lines(self.registry)])}
         named |= {f"{model}{ROUNDING}": label for model, label in named.items()}
         return named | {model: named.get(base, "") for model, (base, _) in self.mixed.items()}
@@ -86,6 +93,8 @@ class Published:
     @cached_property
     def levels(self) -> dict[str, tuple[str, ...]]:
         """Categories of ordered items, lowest first, by outcome."""
+        from coopgap.printed.items import tables
+
         return {one.outcome: one.categories for one in tables(self.registry) if one.ordered}
 
     @cached_property
@@ -111,6 +120,8 @@ class Published:
     @property
     def design(self) -> list[Printed]:
         """What the report says of how people were chosen and asked."""
+        from coopgap.printed.items import DESIGN
+
         return [row for row in self.registry.find(item=DESIGN) if row.note]
 
     @property
@@ -132,7 +143,7 @@ class Published:
     def label(self, model: str, outcome: str) -> str:
         """The item as the report has it."""
         named = self.labels.get(model) or self.labels.get(f"printed_{outcome}")
-        return label_of(clean(named) if named else self._label(outcome))
+        return capital(clean(named) if named else self._label(outcome))
 
     def category(self, row: GapRow | SensitivityRow) -> str:
         """A row's category, and which members where it is not all."""

@@ -132,6 +132,7 @@ COLUMNS: dict[str, Column] = {
     "variant": _words("Version", lambda r, row: capital(version_words(row)) or words.DASH),
     "about": _words("Of", lambda r, row: r.label(row.about) if row.about else words.DASH),
     "category": _words("Who", lambda r, row: r.group(row.category)),
+    "group": _words("Where", lambda r, row: r.group(row.group)),
     "term": _words("Term", lambda r, row: _term(r, row.about)),
     "test": _words("Test", lambda r, row: readable(row.test or "")),
     "diagnostic_p": _number("p", lambda r, row: words.p_value(row.value)),
@@ -194,19 +195,15 @@ def pivot(
     """
     lead, tail = [COLUMNS[key] for key in down], [COLUMNS[key] for key in end]
     inner = [COLUMNS[key] for key in cells]
-    told = [(tuple(column.text(results, row) for column in lead), row) for row in rows]
-    if across:
-        heads = list(dict.fromkeys(COLUMNS[across].text(results, row) for row in rows))
-        lines: dict[tuple[str, ...], list[Any]] = {}
-        for key, row in told:
-            lines.setdefault(key, []).append(row)
-        groups = list(lines.items())
-    else:
-        heads = [""]
-        groups = [(key, [row]) for key, row in told]
+
+    def at(row: Any) -> str:
+        return COLUMNS[across].text(results, row) if across else ""
+
+    heads = list(dict.fromkeys(map(at, rows))) if across else [""]
+    groups = _lines(results, rows, lead, apart=not across)
     full, marked = [], []
     for key, found in groups[: most or None]:
-        where = {COLUMNS[across].text(results, row) if across else "": row for row in found}
+        where = {at(row): row for row in found}
         body = [
             column.text(results, where[head]) if head in where else words.DASH
             for head in heads
@@ -237,6 +234,19 @@ def pivot(
         ),
     )
     return replace(table, rows=_once(table.rows))
+
+
+def _lines(
+    results: Results, rows: Sequence[Any], lead: Sequence[Column], *, apart: bool
+) -> list[tuple[tuple[str, ...], list[Any]]]:
+    """Rows by what they say in the first columns; each by itself where they stand `apart`."""
+    told = [(tuple(column.text(results, row) for column in lead), row) for row in rows]
+    if apart:
+        return [(key, [row]) for key, row in told]
+    lines: dict[tuple[str, ...], list[Any]] = {}
+    for key, row in told:
+        lines.setdefault(key, []).append(row)
+    return list(lines.items())
 
 
 def trimmed(

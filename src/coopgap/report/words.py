@@ -48,6 +48,7 @@ STATUSES: Final[dict[str, str]] = {
     Status.WITHHELD: "withheld: the sampler did not pass its checks",
     Status.NOT_ESTIMABLE: "not estimable",
     Status.FEW_CLUSTERS: "few clusters: too few zones to rely on the interval",
+    Status.PREDICTED: "predicted from elsewhere: no member was asked here",
 }
 
 VERDICTS: Final[dict[str, str]] = {

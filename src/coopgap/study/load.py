@@ -31,7 +31,14 @@ from coopgap.study.keys import (
 )
 from coopgap.study.model import ModelFile, check_design, read_model
 from coopgap.study.multiverse import check_multiverse
-from coopgap.study.outside import BenchmarkTable, check_margins, join_benchmarks, read_population
+from coopgap.study.outside import (
+    BenchmarkTable,
+    check_margins,
+    join_benchmarks,
+    known_regions,
+    read_area,
+    read_population,
+)
 from coopgap.study.spec import (
     Design,
     Group,
@@ -39,6 +46,7 @@ from coopgap.study.spec import (
     ModelSpec,
     NegativeControl,
     Phone,
+    Replicates,
     Study,
     Variable,
     csv_name,
@@ -84,7 +92,27 @@ def _usable(design: Design) -> Design:
     if design.mode is not None:
         modes = {"in_person": design.mode.in_person, "phone": design.mode.phone}
         require_apart({**modes, "missing.mode": design.missing.get("mode", ())})
+    if design.replicates is not None:
+        _check_replicates(design.replicates, design.weight)
     return design
+
+
+def _check_replicates(replicates: Replicates, weight: str | None) -> None:
+    """What can be known of replicate weights before the survey is read."""
+    if weight is None:
+        raise Refusal(
+            "needs the weight of the whole sample too", "give design.weight", "replicates"
+        )
+    if weight in replicates.columns:
+        raise Refusal(
+            f"holds {weight}, which is design.weight", "leave it out", "replicates.columns"
+        )
+    if replicates.type == "JKn" and not replicates.rscales:
+        raise Refusal(
+            "is absent", "JKn needs them: a number a replicate, or one of all", "replicates.rscales"
+        )
+    if replicates.rscales and not any(replicates.rscales):
+        raise Refusal("are all 0", "give positive numbers", "replicates.rscales")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,6 +242,8 @@ def load_study(study: str | Path) -> Study:
         design = replace(design, population=population)
     with at(STUDY_FILE):
         _check_study(file, models, outcomes)
+    models = tuple(_with_area(model, folder, design, file.variables, contents) for model in models)
+    areas = [one.hierarchical.area for one in models if one.hierarchical and one.hierarchical.area]
     for model in models:
         with at(f"{model.name}.toml"):
             _check_model(model, file.group, file.variables)
@@ -241,8 +271,25 @@ def load_study(study: str | Path) -> Study:
         benchmarks=benchmarks,
         negative_control=file.negative_control,
         where=file.where,
+        department_regions=known_regions(design, areas, file.variables),
         files=contents,
     )
+
+
+def _with_area(
+    model: ModelSpec,
+    folder: Path,
+    design: Design,
+    variables: Mapping[str, Variable],
+    contents: dict[str, bytes],
+) -> ModelSpec:
+    """The model with what the file of its areas says, whose content is kept."""
+    if model.hierarchical is None or model.hierarchical.area is None:
+        return model
+    name = model.hierarchical.area.file
+    contents[name] = _read(folder / name)
+    area = read_area(name, contents[name], design, variables)
+    return replace(model, hierarchical=replace(model.hierarchical, area=area))
 
 
 def load_printed(folder: Path) -> tuple[str, str | Path] | None:
@@ -347,9 +394,17 @@ def record(kind: type, name: str, table: dict[str, Any]) -> Any:
 def _check_study(file: StudyFile, models: Sequence[ModelSpec], outcomes: Sequence[str]) -> None:
     """What the tables of study.toml say of each other and of the models."""
     variables, region = file.variables, file.design.region
-    if region is not None:
-        require_declared((region,), variables, "design.region")
-        require_levels((region,), variables, "regions have levels", "design.region")
+    for key in ("region", "department"):
+        name = getattr(file.design, key)
+        if name is not None:
+            require_declared((name,), variables, f"design.{key}")
+            require_levels((name,), variables, f"{key}s have levels", f"design.{key}")
+    if file.design.department is not None:
+        if region is None:
+            found = "is finer than region, and the study declares none"
+            raise Refusal(found, "name one: region = VARIABLE", "design.department")
+        if file.design.department == region:
+            raise Refusal("is the region", "leave it out", "design.department")
     for name, variable in variables.items():
         for outcome in variable.role:
             key = f"variables.{name}.role.{outcome}"

@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
-from math import isfinite, prod
+from math import inf, isfinite, prod
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, Strict
@@ -15,7 +15,15 @@ from pydantic import AfterValidator, Field, Strict
 from coopgap.core.errors import StudyError, refuse_marks
 from coopgap.core.vocabulary import AT_REGIONS, Comparator
 from coopgap.study.keys import Refusal, Text, Whole, at, require_among, require_keys
-from coopgap.study.spec import Benchmark, DeclaredPopulation, Margin, OutsideShares, Variable
+from coopgap.study.spec import (
+    Area,
+    Benchmark,
+    DeclaredPopulation,
+    Design,
+    Margin,
+    OutsideShares,
+    Variable,
+)
 
 _TAKEN = (Comparator.COMPARISON, Comparator.PHONE)
 _COUNT = "population"
@@ -155,21 +163,109 @@ def read_population(
         that lacks a combination of levels or has one twice.
     """
     with at(name):
-        try:
-            text = content.decode("utf-8-sig")
-            refuse_marks(name, text)
-            rows = csv.DictReader(io.StringIO(text), strict=True)
-            _check_header([*(rows.fieldnames or ())], variables)
-            tables = _tables(rows, variables)
-        except UnicodeDecodeError as error:
-            raise Refusal("is not UTF-8", "save it as UTF-8") from error
-        except csv.Error as error:
-            raise Refusal(f"is not CSV: {error}", "mend that line") from error
+        header, rows = _read_csv(name, content)
+        _check_header(header, variables)
+        tables = _tables(rows, variables)
         if not tables:
             raise Refusal("holds no row", "give the people at each level")
         margins = tuple(_margin(names, people, variables) for names, people in tables.items())
         _check_agreement(margins)
     return DeclaredPopulation(file=name, margins=margins)
+
+
+def read_area(name: str, content: bytes, design: Design, variables: Mapping[str, Variable]) -> Area:
+    """Numbers of departments from a CSV file, and their regions where it has that column.
+
+    It has a column of the departments, named as their variable, with each level once, and a column
+    for each of some numbers.
+
+    Raises
+    ------
+    StudyError
+        For a column that is absent, twice, or another variable's, a department that is absent or
+        twice, a number that is none, and numbers that are all alike.
+    """
+    with at(name):
+        header, rows = _read_csv(name, content)
+        if design.department is None or design.region is None:
+            raise Refusal("the study declares no department", "name one under [design]")
+        department, region = design.department, design.region
+        columns = [column for column in header if column not in (department, region)]
+        for column in (column for column in columns if column in variables or not column.strip()):
+            raise Refusal("is a variable of the survey or empty", "give it another name", column)
+        _check_once(header)
+        if department not in header or not columns:
+            found = f"has columns {', '.join(header) or 'none'}"
+            raise Refusal(found, f"give {department} and a column for each of some numbers")
+        levels, regions = variables[department].levels, variables[region].levels
+        numbers: dict[str, dict[str, float]] = {column: {} for column in columns}
+        lies_in: dict[str, str] = {}
+        seen: set[str] = set()
+        for number, row in enumerate(rows, start=2):
+            key = f"line {number}"
+            cells = _cells(row, key)
+            level = cells[department]
+            require_among(level, levels, key, f'{department} has no level "{level}"')
+            if level in seen:
+                raise Refusal(f"has {department}={level} twice", "give it once", key)
+            seen.add(level)
+            for column in columns:
+                numbers[column][level] = _finite(cells[column], column, key)
+            if cells.get(region):
+                found = f'{region} has no level "{cells[region]}"'
+                require_among(cells[region], regions, key, found)
+                lies_in[level] = cells[region]
+        absent = [level for level in levels if level not in seen]
+        if absent:
+            raise Refusal(f"lacks {department}={absent[0]}", f"give all {len(levels)} once")
+        for column, values in numbers.items():
+            if len({*values.values()}) < 2:
+                raise Refusal("is the same for every department", "leave it out", column)
+    return Area(file=name, numbers=numbers, regions=lies_in)
+
+
+def _finite(text: str, column: str, key: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = inf
+    if not isfinite(value):
+        raise Refusal(f"{column} is no number", "allowed: a number, with a decimal point", key)
+    return value
+
+
+def known_regions(
+    design: Design, areas: Iterable[Area], variables: Mapping[str, Variable]
+) -> dict[str, str]:
+    """Regions by department, as the files of a study say: those of areas, and the population.
+
+    Raises
+    ------
+    StudyError
+        If two files, or two rows, put a department into two regions.
+    """
+    region, department = design.region, design.department
+    if region is None or department is None:
+        return {}
+    pairs = [(area.file, *pair) for area in areas for pair in area.regions.items()]
+    for margin in design.population.margins if design.population else ():
+        if {region, department} <= {*margin.variables}:
+            at_department, at_region = map(margin.variables.index, (department, region))
+            file = design.population.file if design.population else ""
+            pairs += [
+                (file, levels[at_department], levels[at_region])
+                for levels, share in margin.shares.items()
+                if share > 0
+            ]
+    found: dict[str, str] = {}
+    for file, level, place in pairs:
+        if found.setdefault(level, place) != place:
+            raise StudyError(
+                f"{file}: {department}",
+                f"puts {level} into {place}, and another row or file into {found[level]}",
+                "each department lies in one region",
+            )
+    return found
 
 
 def check_margins(declared: DeclaredPopulation, benchmarks: Sequence[Benchmark]) -> None:
@@ -184,13 +280,38 @@ def check_margins(declared: DeclaredPopulation, benchmarks: Sequence[Benchmark])
             )
 
 
+def _read_csv(name: str, content: bytes) -> tuple[list[str], list[dict[str | None, str | None]]]:
+    """Header and rows of a CSV file in the study folder."""
+    try:
+        text = content.decode("utf-8-sig")
+        refuse_marks(name, text)
+        rows = csv.DictReader(io.StringIO(text), strict=True)
+        return [*(rows.fieldnames or ())], [*rows]
+    except UnicodeDecodeError as error:
+        raise Refusal("is not UTF-8", "save it as UTF-8") from error
+    except csv.Error as error:
+        raise Refusal(f"is not CSV: {error}", "mend that line") from error
+
+
+def _check_once(header: Sequence[str]) -> None:
+    for column in header:
+        if header.count(column) > 1:
+            raise Refusal(f"has the column {column} twice", "allowed: each once")
+
+
+def _cells(row: Mapping[str | None, str | None], key: str) -> dict[str, str]:
+    """A row's texts by column."""
+    if None in row or None in row.values():
+        raise Refusal("has another number of cells than the header", "mend that line", key)
+    return {str(name): (value or "").strip() for name, value in row.items()}
+
+
 def _check_header(header: Sequence[str], variables: Mapping[str, Variable]) -> None:
     if _COUNT not in header or len(header) < 2:
         columns = f"has columns {', '.join(header) or 'none'}"
         raise Refusal(columns, f"give {_COUNT} and a column for each of some variables")
+    _check_once(header)
     for column in header:
-        if header.count(column) > 1:
-            raise Refusal(f"has the column {column} twice", "allowed: each once")
         if column == _COUNT:
             continue
         if column not in variables:
@@ -219,9 +340,7 @@ def _line(
     row: Mapping[str | None, str | None], variables: Mapping[str, Variable], key: str
 ) -> tuple[dict[str, str], float]:
     """Levels by variable and how many people have them."""
-    if None in row or None in row.values():
-        raise Refusal("has another number of cells than the header", "mend that line", key)
-    cells = {str(name): (value or "").strip() for name, value in row.items()}
+    cells = _cells(row, key)
     try:
         people = float(cells.pop(_COUNT))
     except ValueError:

@@ -41,6 +41,7 @@ TiesName = Literal["key", "all"]
 LinkName = Literal["logit", "probit", "cloglog"]
 StdErrorsName = Literal["default", "CR1", "CR1S", "CR2", "HC1", "HC3"]
 IntervalsName = Literal["wald", "profile"]
+ReplicateType = Literal["BRR", "JK1", "JKn", "bootstrap"]
 FormName = Literal["free", "shares", "proportional"]
 PopulationName = Literal["members", "all_members", "pooled", "overlap", "poststratified"]
 RegionName = Literal["strata", "covariate", "left_out"]
@@ -52,6 +53,8 @@ PriorName = Literal[
     "gap_sd",
     "covariate_sd",
     "slope_sd",
+    "department_sd",
+    "department_gap_sd",
     "zone_sd",
     "zone_gap_sd",
     "threshold_shift_sd",
@@ -112,6 +115,15 @@ class DeclaredPopulation:
     margins: tuple[Margin, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Area:
+    """What a file says of departments: numbers by column, and regions, by department."""
+
+    file: str
+    numbers: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    regions: Mapping[str, str] = field(default_factory=dict)
+
+
 def csv_name(value: object) -> str:
     """The name of a CSV file in the study folder, which is hashed with it."""
     if not isinstance(value, str) or Path(value).name != value or not value.endswith(".csv"):
@@ -120,11 +132,31 @@ def csv_name(value: object) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Replicates:
+    """Replicate weights, the sampling weight in each."""
+
+    columns: Values[Annotated[Text, Field(pattern=r"^[^*]*\*?[^*]*$")]]
+    """Columns of the replicate weights; `repwt*` stands for all whose name begins so, by number."""
+    type: ReplicateType
+    """How they were made: squares are of R replicates less their mean, on R - 1 df."""
+    scale: Positive | None = None
+    """Factor of all squares: 1/R for BRR, with Fay's rho 1/(R(1 - rho)^2); (R - 1)/R for JK1; 1 for
+    JKn; 1/(R - 1) for bootstrap."""
+    rscales: Annotated[
+        tuple[Annotated[Number, Field(ge=0)], ...],
+        BeforeValidator(listed, json_schema_input_type=Number | list[Number]),
+    ] = ()
+    """Factor of each replicate's square, or one of all: 1 unless declared, and needed for JKn."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Design:
     """How people were sampled."""
 
     region: Text | None = None
     """Variable, declared below, whose levels are the regions."""
+    department: Text | None = None
+    """Variable, declared below, finer than region; a level may have nobody."""
     zone: Annotated[
         Values[Text],
         BeforeValidator(listed, json_schema_input_type=Text | Values[Text]),
@@ -147,6 +179,8 @@ class Design:
     nothing; without it such strata are refused."""
     weight: Text | None = None
     """Column of the sampling weights."""
+    replicates: Replicates | None = None
+    """Replicate weights: each family is fitted again with each, the matching made anew."""
     id: Text | None = None
     """Column that names people; a person may stand once."""
     mode: Annotated[Mode, apart("in_person", "phone")] | None = None
@@ -161,6 +195,12 @@ class Design:
     """CSV file beside study.toml: the people of a population at the levels of some variables."""
     missing: Mapping[str, Codes] = field(default_factory=dict)
     """Values for no answer in these columns, by key; `weight = []` where 999 is a weight."""
+
+    @property
+    def places(self) -> dict[str, str]:
+        """What groups call the levels of the variables that are places, by variable."""
+        named = {self.region: "region", self.department: "department"}
+        return {name: place for name, place in named.items() if name is not None}
 
     @property
     def columns(self) -> dict[str, tuple[str, ...]]:
@@ -368,6 +408,14 @@ class Hierarchical:
     """Posterior draws a chain."""
     target_accept: Annotated[float, Strict(), Field(ge=0.5, lt=1)] = 0.99
     """Acceptance that the sampler adapts to."""
+    area: Annotated[
+        Area | None,
+        BeforeValidator(
+            lambda name: Area(file=csv_name(name)),
+            json_schema_input_type=Annotated[str, Field(pattern=r"^[^/\\]+\.csv$")],
+        ),
+    ] = None
+    """CSV file in the study folder: numbers of each department, which its level and gap follow."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -507,7 +555,8 @@ class Study:
     path, or None where only `--data` can say; `encoding` is that of its text, None where it is to
     be found. `printed` is a shipped registry's name or a file of the folder. `sha256` covers
     study.toml, every model file and the files they name; `files` are these, by name.
-    `where` has, by column, the values of the rows that are kept.
+    `where` has, by column, the values of the rows that are kept. `department_regions` are those
+    of departments that a file of the study names.
     `disclosure_minimum` are the people that no output may tell apart; 0 where anything may be told.
     """
 
@@ -529,4 +578,5 @@ class Study:
     benchmarks: tuple[Benchmark, ...] = ()
     negative_control: NegativeControl | None = None
     where: Mapping[str, Codes] = field(default_factory=dict)
+    department_regions: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, bytes] = field(default_factory=dict, repr=False, compare=False)

@@ -5,7 +5,8 @@ Each column is looked at once for each of its distinct values, never row by row.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy as np
 from coopgap.core.arrays import BoolArray, FloatArray, IntArray, UintArray
 from coopgap.core.errors import SurveyError, without_marks
 from coopgap.core.vocabulary import EXAMPLE
+from coopgap.study.spec import Replicates as DeclaredReplicates
 from coopgap.study.spec import Study, Variable
 from coopgap.study.values import Code, normalise
 from coopgap.survey.levels import (
@@ -29,8 +31,8 @@ from coopgap.survey.levels import (
     row_numbers,
 )
 from coopgap.survey.numeric import Numeric, numeric
-from coopgap.survey.raw import Answers, RawTable
-from coopgap.survey.records import Doubt, Drop, Survey
+from coopgap.survey.raw import Answers, RawTable, expand
+from coopgap.survey.records import Doubt, Drop, Replicates, Survey
 from coopgap.survey.ties import hashed, record_ties
 from coopgap.survey.values import file_missing, labelled_missing, natural_order, reads_as_missing
 
@@ -42,14 +44,20 @@ type _Rows = IntArray | slice
 """Which rows of the file."""
 
 
-def needed_variables(study: Study) -> tuple[str, ...]:
-    """Variables of models, variants and multiverses, region and groups, in the order declared."""
+def _modelled_variables(study: Study) -> set[str]:
+    """Variables of models, variants and multiverses, and groups."""
     used = {name for spec in study.models for name in spec.variables}
     for spec in study.models:
         used.update(spec.multiverse.variables if spec.multiverse else ())
         used.update(name for variant in spec.variants for name in variant.spec.variables)
     used.update(name for name, variable in study.variables.items() if variable.groups)
-    return tuple(name for name in study.variables if name in used | {study.design.region})
+    return used
+
+
+def needed_variables(study: Study) -> tuple[str, ...]:
+    """Those of models, and the places of the design, in the order declared."""
+    used = _modelled_variables(study) | {*study.design.places}
+    return tuple(name for name in study.variables if name in used)
 
 
 def needed_columns(study: Study) -> tuple[str, ...]:
@@ -59,6 +67,7 @@ def needed_columns(study: Study) -> tuple[str, ...]:
         variable = study.variables[name]
         columns.extend(variable.items or (variable.column,))
     columns.extend(column for named in study.design.columns.values() for column in named)
+    columns.extend(study.design.replicates.columns if study.design.replicates else ())
     return tuple(dict.fromkeys(columns))
 
 
@@ -78,11 +87,15 @@ def apply_codebook(raw: RawTable, study: Study) -> Survey:
     phone = _phone(raw, study, keep)[rows]
     _both_sides(raw, study, member, phone)
     variables = {name: study.variables[name] for name in needed_variables(study)}
-    numbers, codes = _coded_variables(raw, variables, rows, _positions(~phone))
+    may_lack = {study.design.department} - _modelled_variables(study)
+    numbers, codes = _coded_variables(raw, variables, rows, _positions(~phone), may_lack)
     zone, zone_labels = (None, ()) if zones is None else _used(*zones, rows)
     if zone is not None and study.design.region is not None:
         _zones_in_regions(raw, study, zone, codes[study.design.region])
+    department_region = _department_regions(raw, study, codes)
     weight = _weight(raw, study, rows)
+    sides = {"members": member & ~phone, "comparison people": ~member & ~phone}
+    replicates = None if weight is None else _replicates(raw, study, rows, weight, sides)
     person = _person(raw, study, rows, phone)
     record = [phone.astype(np.uint64)]
     if study.design.id is not None:
@@ -92,6 +105,8 @@ def apply_codebook(raw: RawTable, study: Study) -> Survey:
         record += _hashed_answers(member, codes, variables, numbers)
         record += [] if zone is None else [hashed(zone_labels)[zone]]
         record += [] if weight is None else [hashed(weight)]
+        # People who are alike in all else may differ in a replicate.
+        record += [] if replicates is None else [hashed(one) for one in replicates.weights.T]
     return Survey(
         source=EXAMPLE if raw.is_example else without_marks(raw.name),
         sha256=raw.sha256,
@@ -104,6 +119,7 @@ def apply_codebook(raw: RawTable, study: Study) -> Survey:
         zone=zone,
         zone_labels=zone_labels,
         weight=weight,
+        replicates=replicates,
         person=person,
         tie=record_ties(record),
         n_read=n_read,
@@ -116,6 +132,7 @@ def apply_codebook(raw: RawTable, study: Study) -> Survey:
         sheet=raw.sheet,
         label_rows=raw.label_rows,
         extended=raw.extended,
+        department_region=department_region,
     )
 
 
@@ -261,9 +278,16 @@ def _both_sides(raw: RawTable, study: Study, member: BoolArray, phone: BoolArray
 
 
 def _coded_variables(
-    raw: RawTable, variables: Mapping[str, Variable], rows: _Rows, in_person: _Rows
+    raw: RawTable,
+    variables: Mapping[str, Variable],
+    rows: _Rows,
+    in_person: _Rows,
+    may_lack: Set[str | None],
 ) -> tuple[dict[str, Numeric], dict[str, IntArray]]:
-    """What numeric variables are made of, and the level index (or number) of each by person."""
+    """What numeric variables are made of, and the level index (or number) of each by person.
+
+    Only variables that `may_lack` somebody may have levels that nobody has.
+    """
     numbers, codes = {}, {}
     for name, variable in variables.items():
         if variable.is_numeric:
@@ -273,7 +297,7 @@ def _coded_variables(
         if not variable.is_numeric:
             codes[name] = level_codes(raw, variable)[rows]
     for name, variable in variables.items():
-        _every_level(raw, variable, codes[name][in_person])
+        _every_level(raw, variable, codes[name][in_person], all_needed=name not in may_lack)
     return numbers, {name: codes[name] for name in variables}
 
 
@@ -299,7 +323,7 @@ def _numeric(raw: RawTable, variable: Variable, column: FloatArray) -> tuple[Num
     return result, np.where(known, np.searchsorted(values, column), MISSING).astype(np.int64)
 
 
-def _every_level(raw: RawTable, variable: Variable, codes: IntArray) -> None:
+def _every_level(raw: RawTable, variable: Variable, codes: IntArray, *, all_needed: bool) -> None:
     """Refuse levels that nobody interviewed in person has, or a variable that nobody answered."""
     counts = np.bincount(codes + 1, minlength=len(variable.levels) + 1)[1:]
     columns = ", ".join(variable.items) or variable.column
@@ -311,7 +335,7 @@ def _every_level(raw: RawTable, variable: Variable, codes: IntArray) -> None:
         )
     levels = () if variable.is_numeric else zip(variable.levels, counts, strict=True)
     empty = [level for level, count in levels if count == 0]
-    if empty:
+    if empty and all_needed:
         shown = ", ".join(repr(level) for level in empty[:5])
         more = f" and {len(empty) - 5} more" if len(empty) > 5 else ""
         raise raw.refusal(
@@ -331,6 +355,51 @@ def _zones_in_regions(raw: RawTable, study: Study, zone: IntArray, region: IntAr
             "a zone has a label of its own; where labels repeat, name the columns that tell zones "
             "apart together, such as zone = [REGION, ZONE]",
         )
+
+
+def _department_regions(
+    raw: RawTable, study: Study, codes: Mapping[str, IntArray]
+) -> IntArray | None:
+    """The region of each department: that of its people, and where nobody is, as a file says."""
+    region, department = study.design.region, study.design.department
+    if region is None or department is None:
+        return None
+    regions, levels = study.variables[region].levels, study.variables[department].levels
+    known = (codes[region] >= 0) & (codes[department] >= 0)
+    there = np.zeros((len(levels), len(regions)), dtype=np.int64)
+    np.add.at(there, (codes[department][known], codes[region][known]), 1)
+    columns = ", ".join((*study.variables[department].columns, *study.variables[region].columns))
+    several = np.flatnonzero((there > 0).sum(axis=1) > 1)
+    if several.size:
+        first = several[0]
+        raise raw.refusal(
+            columns,
+            f"{several.size} of {len(levels)} departments stand in more than one {region}: "
+            f"{levels[first]} first, with {there[first].sum() - there[first].max()} of its "
+            f"{there[first].sum()} people outside the one of most",
+            "each department lies in one region",
+        )
+    found = there.argmax(axis=1)
+    for place, level in enumerate(levels):
+        told = study.department_regions.get(level)
+        people = int(there[place].sum())
+        if not people and told is None:
+            raise raw.refusal(
+                columns,
+                f"nobody has the level {level!r} of variable {department}, and no file says in "
+                f"which {region} it lies",
+                f"give the file of [hierarchical] area a column {region}, or take the level out "
+                "of the codebook",
+            )
+        if told is not None and people and regions[found[place]] != told:
+            raise raw.refusal(
+                columns,
+                f"the people of {level} stand in another {region} than a file of the study says",
+                "mend one of them",
+            )
+        if not people and told is not None:
+            found[place] = regions.index(told)
+    return found.astype(np.int64)
 
 
 def in_several_regions(zone: IntArray, region: IntArray) -> tuple[int, int]:
@@ -382,6 +451,71 @@ def _weight(raw: RawTable, study: Study, rows: _Rows) -> FloatArray | None:
             "every sampling weight is a positive number",
         )
     return weight
+
+
+def _replicates(
+    raw: RawTable,
+    study: Study,
+    rows: _Rows,
+    weight: FloatArray,
+    groups: Mapping[str, BoolArray],
+) -> Replicates | None:
+    """Replicate weights, each column looked at by itself: there may be hundreds.
+
+    `groups` are people who were asked in person, by what they are called.
+    """
+    declared = study.design.replicates
+    if declared is None:
+        return None
+    columns = expand(declared.columns, raw.columns)
+    scale, rscales = _scales(raw, declared, columns)
+    if study.design.weight in columns:
+        raise raw.refusal(
+            str(study.design.weight),
+            "is design.weight, and design.replicates.columns takes it in too",
+            "name the replicate weights alone",
+        )
+    weights = np.empty((weight.size, len(columns)))
+    for place, column in enumerate(columns):
+        own = replace(raw, data={column: raw.data[column]})
+        numbers = numbers_of(own, column)
+        numbers[file_missing(own, column)] = np.nan
+        # A negative zero would be another number to a hash.
+        weights[:, place] = own.answers(column).rows(numbers, np.nan)[rows] + 0.0
+        bad = int((~(weights[:, place] >= 0) | np.isinf(weights[:, place])).sum())
+        if bad:
+            raise raw.refusal(
+                column,
+                f"{bad} replicate weights are missing, negative or not numbers",
+                "every replicate weight is a number, 0 or more",
+            )
+        for who, people in groups.items():
+            if not weights[people, place].any():
+                raise raw.refusal(
+                    column, f"no {who} have any weight", "both groups have weight in each replicate"
+                )
+    return Replicates(
+        type=declared.type, weights=weights, whole=weight, scale=scale, rscales=rscales
+    )
+
+
+def _scales(
+    raw: RawTable, declared: DeclaredReplicates, columns: Sequence[str]
+) -> tuple[float, FloatArray]:
+    """The factor of all squares, and of each replicate's."""
+    n = len(columns)
+    key = f"{raw.where}: design.replicates"
+    if n < 2:
+        raise SurveyError(f"{key}.columns", f"{n} column is there", "two replicates or more")
+    if len(declared.rscales) not in (0, 1, n):
+        raise SurveyError(
+            f"{key}.rscales",
+            f"{len(declared.rscales)} numbers for {n} replicates",
+            f"give {n}, one a replicate, or one of all",
+        )
+    usual = {"BRR": 1 / n, "JK1": (n - 1) / n, "JKn": 1.0, "bootstrap": 1 / (n - 1)}
+    scale = usual[declared.type] if declared.scale is None else declared.scale
+    return scale, np.broadcast_to(declared.rscales or (1.0,), (n,)).astype(np.float64)
 
 
 def _person(raw: RawTable, study: Study, rows: _Rows, phone: BoolArray) -> IntArray | None:

@@ -7,7 +7,7 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -153,6 +153,8 @@ class RawTable:
 
     def answers(self, column: str) -> Answers:
         """Distinct values of a column, and who gave which; found once."""
+        if column not in self.data:
+            raise self.refusal(column, "no such column", _nearest(column, self.columns))
         found = self.data[column]
         if not isinstance(found, Answers):
             found = self.data[column] = distinct(found)
@@ -224,9 +226,13 @@ class Refusal(Exception):
 
 
 def choose(names: Sequence[str], wanted: Sequence[str] | None) -> list[str]:
-    """Columns to read: those wanted, each there once, and the provenance mark."""
+    """Columns to read: those wanted, each there once, and the provenance mark.
+
+    One wanted as `name*` stands for all that begin so.
+    """
     counts = Counter(names)
-    chosen = list(dict.fromkeys(name for name in names if name) if wanted is None else wanted)
+    every = [name for name in names if name] if wanted is None else expand(wanted, names)
+    chosen = list(dict.fromkeys(every))
     for name in chosen:
         if name not in counts:
             raise Refusal(f"no column {name!r}", _nearest(name, names))
@@ -238,6 +244,34 @@ def choose(names: Sequence[str], wanted: Sequence[str] | None) -> list[str]:
     if MARK not in chosen and counts[MARK] == 1:
         chosen.append(MARK)
     return chosen
+
+
+def expand(wanted: Iterable[str], names: Sequence[str]) -> list[str]:
+    """The columns wanted; for a name with a `*` that is no column all that fit it, by number.
+
+    The `*` stands for a character or more: `PWGTP*` is not `PWGTP`.
+    """
+    result: list[str] = []
+    for name in wanted:
+        if "*" not in name or name in names:
+            result.append(name)
+            continue
+        first, _, last = name.partition("*")
+        fits = {
+            other
+            for other in names
+            if other.startswith(first) and other.endswith(last) and len(other) >= len(name)
+        }
+        if not fits:
+            raise Refusal(f"no column fits {name!r}", _nearest(first + last, names))
+        result += sorted(fits, key=_by_number)
+    return result
+
+
+def _by_number(name: str) -> list[str | int]:
+    """A key by which `w2` stands before `w10`."""
+    parts = re.split(r"([0-9]+)", name)
+    return [int(part) if place % 2 else part for place, part in enumerate(parts)]
 
 
 def _nearest(name: str, names: Sequence[str]) -> str:

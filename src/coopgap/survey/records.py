@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from coopgap.core.arrays import BoolArray, FloatArray, IntArray, UintArray
-from coopgap.study.spec import ModelSpec, Study, Variable
+from coopgap.study.spec import ModelSpec, ReplicateType, Study, Variable
 from coopgap.survey.drawn import Drawn
 from coopgap.survey.numeric import Numeric
 from coopgap.survey.raw import ExtendedMissing
@@ -19,10 +19,11 @@ ModeName = Literal["in person", "phone", "both"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drop:
-    """People left out, and why."""
+    """People left out, and why: without an answer to a `variable`, where it is that."""
 
     reason: str
     count: int
+    variable: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +33,46 @@ class Doubt:
     column: str
     code: str
     count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replicates:
+    """Replicate weights of n people, each with the sampling weight in it, zero or more.
+
+    Attributes
+    ----------
+    type
+        BRR, JK1, JKn or bootstrap.
+    weights, whole
+        Shape (n, R), and shape (n,): the sampling weights of the whole sample.
+    scale, rscales
+        Factor of all squares of deviations, and shape (R,) of each replicate's.
+    """
+
+    type: ReplicateType
+    weights: FloatArray
+    whole: FloatArray
+    scale: float
+    rscales: FloatArray
+
+    def take(self, keep: IntArray) -> Replicates:
+        """The people at these positions."""
+        return replace(self, weights=self.weights[keep], whole=self.whole[keep])
+
+    @property
+    def n(self) -> int:
+        """How many there are."""
+        return int(self.weights.shape[1])
+
+    @property
+    def df(self) -> float:
+        """Degrees of freedom of a variance."""
+        return float(self.n - 1)
+
+    @property
+    def name(self) -> str:
+        """How many, and of what type."""
+        return f"{self.n} replicate weights ({self.type})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +88,8 @@ class Survey:
         values, -1 where missing.
     zone, weight
         Shape (n,): cluster index from 0, and positive weights; None where none is declared.
+    replicates
+        Replicate weights, or None.
     stratum, drawn
         Shape (n,): index of the sampling stratum; and what was drawn. None where no sampling
         design is declared.
@@ -59,6 +102,9 @@ class Survey:
         Rows in the file, without those of labels.
     doubts
         Numbers, weights and zones that may stand for no answer.
+    department_region
+        Shape (L,): of each department its region, an index into the region's levels; None where
+        no departments are declared.
     """
 
     source: str
@@ -81,6 +127,8 @@ class Survey:
     extended: tuple[ExtendedMissing, ...] = ()
     numeric: Mapping[str, Numeric] = field(default_factory=dict)
     doubts: tuple[Doubt, ...] = ()
+    department_region: IntArray | None = None
+    replicates: Replicates | None = None
     stratum: IntArray | None = None
     drawn: Drawn | None = None
 
@@ -108,6 +156,7 @@ class Survey:
             zone=None if self.zone is None else self.zone[order],
             stratum=None if self.stratum is None else self.stratum[order],
             weight=None if self.weight is None else self.weight[order],
+            replicates=None if self.replicates is None else self.replicates.take(order),
             person=person,
             tie=self.tie[order],
         )
@@ -122,11 +171,15 @@ class ModelRows:
     index, outcome
         Shape (n,): position in the survey; index into the outcome's levels, lowest first.
     factors, factor_levels
-        By variable (covariates, exact strata, region and declared groups), shape (n,): level
-        index, or of numeric ones position among the values; and its levels. Declared groups and
-        the region may hold -1; covariates and strata never do.
+        By variable (covariates, exact strata, region, department and declared groups), shape
+        (n,): level index, or of numeric ones position among the values; and its levels. Declared
+        groups and places may hold -1; covariates and strata never do.
     zone, weight
         Shape (n,): cluster index, or None; sampling weights, ones where none is declared.
+    replicates
+        Replicate weights of the whole survey, at `index`, or None.
+    replicate
+        Whose weights `weight` are, from 0; None for those of the whole sample.
     stratum, drawn
         Shape (n,): as of the survey; what was drawn stays, whoever is taken.
     tie
@@ -146,6 +199,8 @@ class ModelRows:
     tie: UintArray | None = None
     dropped: tuple[Drop, ...]
     numeric: Mapping[str, Numeric] = field(default_factory=dict)
+    replicates: Replicates | None = None
+    replicate: int | None = None
     stratum: IntArray | None = None
     drawn: Drawn | None = None
 
@@ -153,6 +208,17 @@ class ModelRows:
     def n(self) -> int:
         """People in the model."""
         return int(self.member.size)
+
+    def in_replicate(self, number: int) -> ModelRows:
+        """The people who have weight in a replicate, with that weight."""
+        assert self.replicates is not None
+        kept = self.take(self.has_weight(number))
+        return replace(kept, weight=self.replicates.weights[kept.index, number], replicate=number)
+
+    def has_weight(self, number: int) -> BoolArray:
+        """Who has weight in a replicate, shape (n,)."""
+        assert self.replicates is not None
+        return np.asarray(self.replicates.weights[self.index, number] > 0)
 
     @property
     def n_smaller(self) -> int:
@@ -196,7 +262,8 @@ def complete_rows(
     for name in spec.variables:
         lacking = keep & (survey.codes[name] < 0)
         if lacking.any():
-            dropped.append(Drop(reason=f"{name} missing", count=int(lacking.sum())))
+            why = f"{name} missing"
+            dropped.append(Drop(reason=why, count=int(lacking.sum()), variable=name))
             keep &= ~lacking
     index = np.flatnonzero(keep)
     factors = _factors(survey, study, spec)
@@ -211,6 +278,7 @@ def complete_rows(
         stratum=None if survey.stratum is None else survey.stratum[index],
         drawn=survey.drawn,
         weight=np.ones(index.size) if survey.weight is None else survey.weight[index],
+        replicates=survey.replicates,
         tie=survey.tie[index],
         dropped=tuple(dropped),
         numeric=survey.numeric,
@@ -218,10 +286,9 @@ def complete_rows(
 
 
 def _factors(survey: Survey, study: Study, spec: ModelSpec) -> tuple[str, ...]:
-    """Covariates, strata, region and declared groups, once each; never the outcome itself."""
-    region = () if study.design.region is None else (study.design.region,)
+    """Covariates, strata, places and declared groups, once each; never the outcome itself."""
     groups = tuple(name for name, variable in survey.variables.items() if variable.groups)
-    names = dict.fromkeys((*spec.variables, *region, *groups))
+    names = dict.fromkeys((*spec.variables, *study.design.places, *groups))
     return tuple(name for name in names if name != spec.outcome)
 
 
@@ -243,7 +310,11 @@ def people_meta(survey: Survey) -> dict[str, Any]:
 
 def dropped_meta(drops: Iterable[Drop]) -> list[dict[str, Any]]:
     """Whom a step left out, and why."""
-    return [{"reason": drop.reason, "count": drop.count} for drop in drops]
+    return [
+        {"reason": one.reason, "count": one.count}
+        | ({"variable": one.variable} if one.variable else {})
+        for one in drops
+    ]
 
 
 def label_row_words(n_rows: int) -> str:

@@ -121,23 +121,22 @@ def impute(columns: Sequence[Column], rng: np.random.Generator, rounds: int = RO
         others = (part for other, part in enumerate(parts) if other != number)
         x = np.hstack([np.zeros((lack.size, 0)), *others])
         x = x[:, np.ptp(x, axis=0) > 0]
-        if column.numeric is not None:
+        if column.numeric is None:
+            chances = _chances(x, column, lack, rng)
+            uniform = rng.random(len(chances))
+            drawn = (uniform[:, None] > chances).sum(axis=1)
+            counted = np.bincount(drawn, minlength=column.n_levels)
+            if number == 0:
+                last = Last(people=np.flatnonzero(lack), log_odds=logit(chances), uniform=uniform)
+        else:
             answered = column.codes[~lack]
             donors = nearest_donors(x[~lack], column.numeric.values[answered], x[lack], rng)
-            codes[number][lack] = answered[donors]
-            parts[number] = _indicators(codes[number], column)
-            edges = np.quantile(answered, _QUINTILES)
-            fifths = np.searchsorted(edges, codes[number][lack])
-            trace[number].append(np.bincount(fifths, minlength=5))
-            continue
-        chances = _chances(x, column, lack, rng)
-        uniform = rng.random(len(chances))
-        drawn = (uniform[:, None] > chances).sum(axis=1)
+            drawn = answered[donors]
+            fifths = np.searchsorted(np.quantile(answered, _QUINTILES), drawn)
+            counted = np.bincount(fifths, minlength=5)
         codes[number][lack] = drawn
         parts[number] = _indicators(codes[number], column)
-        trace[number].append(np.bincount(drawn, minlength=column.n_levels))
-        if number == 0:
-            last = Last(people=np.flatnonzero(lack), log_odds=logit(chances), uniform=uniform)
+        trace[number].append(counted)
     return Imputed(
         codes=tuple(codes),
         trace={number: np.array(counts) for number, counts in trace.items()},

@@ -276,22 +276,31 @@ def table_gaps(
             axis=1,
         )
         pull = gradient * probability
-        q = np.tile(cells, 2)[:, :, None] * pull
-        score = np.zeros_like(probability)
-        score[:, :, :-1] += below
-        score[:, :, 1:] -= above
-        by_slope = -((q * score).sum(axis=2) @ x)
-        by_threshold = (q[:, :, :-1] * below - q[:, :, 1:] * above).sum(axis=1)
         information = batch_information(x, weighted, params, link)
-        step = _solved(information, np.hstack([by_slope, by_threshold]))
-        influence = -(step[:, :k] @ x.T)[:, :, None] * score
-        influence[:, :, :-1] += step[:, None, k:] * below
-        influence[:, :, 1:] -= step[:, None, k:] * above
+        q = np.tile(cells, 2)[:, :, None] * pull
+        influence = _by_fit(x, information, q, below, above)
         each = pull.sum(axis=2)
         each = each[:, :half] + each[:, half:]
         own = targets * np.tile(each - (cells * each).sum(axis=1)[:, None], 2) / total[:, None]
     lost = ~fit.converged | empty
     return TableGaps(np.where(lost, np.nan, estimate), influence + own[:, :, None])
+
+
+def _by_fit(
+    x: FloatArray, information: FloatArray, q: FloatArray, below: FloatArray, above: FloatArray
+) -> FloatArray:
+    """What a person of weight one moves the estimate by through the parameters, (B, 2D, J)."""
+    k = x.shape[1]
+    score = np.zeros_like(q)
+    score[:, :, :-1] += below
+    score[:, :, 1:] -= above
+    by_slope = -((q * score).sum(axis=2) @ x)
+    by_threshold = (q[:, :, :-1] * below - q[:, :, 1:] * above).sum(axis=1)
+    step = _solved(information, np.hstack([by_slope, by_threshold]))
+    influence: FloatArray = -(step[:, :k] @ x.T)[:, :, None] * score
+    influence[:, :, :-1] += step[:, None, k:] * below
+    influence[:, :, 1:] -= step[:, None, k:] * above
+    return influence
 
 
 def _solved(information: FloatArray, right: FloatArray) -> FloatArray:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from coopgap.bayes.cells import hierarchical_cells
+from coopgap.bayes.cells import Departments, hierarchical_cells
 from coopgap.bayes.fit import Request
 from coopgap.checks.by_mode import PhoneStudy, by_mode
 from coopgap.checks.compare import compared, unassessed
@@ -20,6 +20,7 @@ from coopgap.core.gap import Interval, contrast_values, headline_contrasts, wald
 from coopgap.core.vocabulary import Check, Comparator, Verdict, Version
 from coopgap.families.difference import INTERVAL_PROB
 from coopgap.families.hierarchical import posterior_interval
+from coopgap.families.plan import model_departments
 from coopgap.survey.records import complete_rows
 
 _ABSORBS = (
@@ -59,10 +60,14 @@ def _refits_of(context: RegionContext) -> list[PhoneRefit]:
     region = study.design.region
     if region is None or phone.why_not:
         return []
-    return phone_refits(context.request, phone, region)
+    return phone_refits(
+        context.request, phone, region, model_departments(context.plan, context.model)
+    )
 
 
-def phone_refits(request: Request, phone: PhoneStudy, region: str) -> list[PhoneRefit]:
+def phone_refits(
+    request: Request, phone: PhoneStudy, region: str, departments: Departments | None = None
+) -> list[PhoneRefit]:
     """The refits: phone people in place of the in-person comparison group, added, with the mode.
 
     Each has a seed of its own, made of the model's and its name. The mode is a covariate of
@@ -85,7 +90,9 @@ def phone_refits(request: Request, phone: PhoneStudy, region: str) -> list[Phone
     for name, variant, rows, covariates, form in wanted:
         refit = PhoneRefit(check=name, variant=variant)
         try:
-            cells = hierarchical_cells(rows, covariates, region, zones=form.zones)
+            cells = hierarchical_cells(
+                rows, covariates, region, zones=form.zones, departments=departments
+            )
         except NotEstimable as error:
             refits.append(replace(refit, why=error.reason))
             continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from coopgap.report.data import Answer, Results
@@ -34,6 +35,7 @@ OF_ANSWER: Final[dict[str, Callable[[Answer], Drawing | None]]] = {
     "curve": curve,
     "borrowed": borrowed,
     "regions": regions,
+    "departments": partial(regions, place="department"),
     "shares": shares,
 }
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from coopgap.core.estimate import GapRow, SensitivityRow
-from coopgap.core.vocabulary import Check, Family, Quantity, Verdict
+from coopgap.core.vocabulary import Check, Family, Population, Quantity, Verdict
 from coopgap.report.data import Answer, Results, by
 from coopgap.report.figures.canvas import BAND, FIRST, INK, SECOND, SOFT, Canvas, Drawing, canvas
 from coopgap.report.words import (
@@ -292,8 +292,8 @@ def prior(answer: Answer) -> Drawing | None:
     )
 
 
-def regions(answer: Answer) -> Drawing | None:
-    """Each region alone (hollow) beside its partially pooled gap (filled); None without pooling."""
+def regions(answer: Answer, place: str = "region") -> Drawing | None:
+    """Each place alone (hollow) beside its partially pooled gap (filled); None without pooling."""
     results, category = answer.results, shown_category(answer)
     mine = [
         row
@@ -302,7 +302,8 @@ def regions(answer: Answer) -> Drawing | None:
         and (answer.is_headline(row) or row.family == Family.HIERARCHICAL)
     ]
     pooled = [row for row in mine if row.family == Family.HIERARCHICAL and row.estimate is not None]
-    inside = [row for row in mine if row.group.startswith("region=")]
+    over = {row.population for row in mine if answer.is_headline(row)} | {Population.ALL_MEMBERS}
+    inside = [row for row in mine if row.group.startswith(f"{place}=") and row.population in over]
     groups = list(dict.fromkeys(row.group for row in inside))
     if not groups or not any(row.group in groups for row in pooled):
         return None
@@ -313,7 +314,7 @@ def regions(answer: Answer) -> Drawing | None:
         f"gap, percentage points, {results.members} minus {results.others}",
         mark=results.mark,
         labels=[results.group(group) for group in groups],
-        values=[f"pooled {shown(row)}" for row in inside],
+        values=[f"● pooled {shown(row)}" for row in inside],
     )
     drawn.zero()
     if whole is not None:
@@ -323,8 +324,8 @@ def regions(answer: Answer) -> Drawing | None:
         _region(drawn, 2 * number + 1.5, [row for row in inside if row.group == group])
     told = "; ".join(f"{results.group(row.group)} {_how(row)} {shown(row)}" for row in inside)
     return Drawing(
-        name=f"regions_{answer.model}",
-        alt=f"{answer.label} by region: {told}.",
+        name=f"{place}s_{answer.model}",
+        alt=f"{answer.label} by {place}: {told}.",
         figure=drawn.figure,
     )
 
@@ -334,19 +335,20 @@ def _how(row: GapRow) -> str:
 
 
 def _overall(drawn: Canvas, row: GapRow) -> None:
-    """The gap over all regions, as a band behind them."""
-    band = limits(row)
+    """The gap over all regions, as a mark above them and a band behind them."""
+    band, at = limits(row), 100 * (row.estimate or 0.0)
     if band is not None:
         drawn.axes.axvspan(*band, color=BAND, zorder=0, lw=0)
-    drawn.axes.axvline(100 * (row.estimate or 0.0), color=FIRST, lw=1.1, ls=(0, (4, 2)), zorder=2)
+    drawn.axes.axvline(at, color=FIRST, lw=1.1, ls=(0, (4, 2)), zorder=2)
+    drawn.mark(0, at, band, color=FIRST, shape="D")
     drawn.label(0, "all regions", bold=True, color=FIRST)
-    drawn.value(0, f"all {shown(row)}", bold=True, color=FIRST)
+    drawn.value(0, f"◆ all {shown(row)}", bold=True, color=FIRST)
 
 
 def _region(drawn: Canvas, top: float, rows: Sequence[GapRow]) -> None:
     for row in rows:
         pooled = row.family == Family.HIERARCHICAL
         at, color = (top + 0.8, FIRST) if pooled else (top, SECOND)
-        drawn.value(at, f"{_how(row)} {shown(row)}", color=color)
+        drawn.value(at, f"{'●' if pooled else '○'} {_how(row)} {shown(row)}", color=color)
         if row.estimate is not None:
             drawn.mark(at, 100 * row.estimate, limits(row), color=color, hollow=not pooled)
