@@ -49,7 +49,7 @@ VOCABULARY = {
     "gap_difference",
     IntervalKind: "confidence joint credible bounds",
     Scale: "log_odds probit cloglog probability threshold sd",
-    Status: "ok few_people suppressed withheld not_estimable few_clusters",
+    Status: "ok few_people suppressed withheld not_estimable few_clusters predicted",
     Check: "phone_composition phone_equivalence phone_replaces phone_joins phone_joins_mode "
     "phone_power_prior phone_robust_mixture phone_subsample_reference phone_linked tipping_point "
     "e_value rosenbaum robustness_value negative_control missing_bounds missing_imputation "
@@ -68,7 +68,7 @@ VOCABULARY = {
     "effective_size shares_instead correct_decimals constant_within_sets poststratified "
     "not_poststratified std_errors discordant_sets bias_reduced wild_score_p "
     "proportional_odds group_gaps_equal imputation_convergence gate gate_retried zones_in_model "
-    "correction_clusters corrected_width draws_reused "
+    "correction_clusters corrected_width departments_in_model prior_share draws_reused "
     "withheld not_estimable few_clusters contradiction chi2 chi2_df chi2_p smd pairs",
     Use: "matched adjusted component reported",
 }

@@ -80,9 +80,9 @@ def log_odds(setting: Setting) -> str:
     return " ".join(f"{gap:g}" for gap in setting.gaps)
 
 
-def table(blocks: pd.DataFrame) -> pd.DataFrame:
+def table(blocks: pd.DataFrame, key: list[str] = KEY) -> pd.DataFrame:
     """Coverage in percent with its Monte Carlo error, bias and standard deviation in points."""
-    sums = blocks.groupby(KEY, as_index=False)[SUMS].sum()
+    sums = blocks.groupby(key, as_index=False)[SUMS].sum()
     n = sums["replicates"]
     share = sums["covered"] / n
     exact = [
@@ -90,7 +90,7 @@ def table(blocks: pd.DataFrame) -> pd.DataFrame:
         for k, m in zip(sums["covered"], n, strict=True)
     ]
     bias = sums["error"] / n
-    made = sums[[*KEY, "replicates"]].copy()
+    made = sums[[*key, "replicates"]].copy()
     made["coverage"] = (100 * share).round(2)
     made["monte_carlo_error"] = (100 * np.sqrt(share * (1 - share) / n)).round(2)
     made["lower_999"] = [round(100 * ends.low, 2) for ends in exact]

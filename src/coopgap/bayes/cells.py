@@ -137,6 +137,30 @@ class HierarchicalCells:
     zones: tuple[str, ...] = ()
     columns: Mapping[str, Column] = field(default_factory=dict)
     sampling: Sampling | None = None
+    department: IntArray | None = None
+    departments: tuple[str, ...] = ()
+    department_region: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    area: Mapping[str, Column] = field(default_factory=dict)
+    lender: IntArray | None = None
+
+    @property
+    def groups(self) -> tuple[Group, ...]:
+        """Everybody, each region, each department."""
+        regions = [Group(f"region={name}", r) for r, name in enumerate(self.regions)]
+        inside = zip(self.departments, self.department_region.tolist(), strict=True)
+        within = [Group(f"department={name}", r, d) for d, (name, r) in enumerate(inside)]
+        return (Group("all"), *regions, *within)
+
+    @property
+    def areas(self) -> FloatArray:
+        """What is known of departments, shape (a, D)."""
+        values = [column.values for column in self.area.values()]
+        return np.array(values).reshape(len(values), len(self.departments))
+
+    @property
+    def place(self) -> IntArray:
+        """Department of each row where they are told apart, else its region, shape (r,)."""
+        return self.region if self.department is None else self.department
 
     @property
     def weighted(self) -> FloatArray:

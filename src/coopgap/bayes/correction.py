@@ -18,7 +18,7 @@ from coopgap.bayes.cells import HierarchicalCells, Sampling
 from coopgap.bayes.draws import cell_cuts
 from coopgap.bayes.layout import Draws, Form, Layout, make_layout, zero_sum
 from coopgap.core.arrays import FloatArray, IntArray
-from coopgap.regression.clusters import grouping, stratified_covariance, sum_by
+from coopgap.regression.clusters import grouping, sum_by
 from coopgap.regression.links import LINKS, Curvature, curvature
 from coopgap.survey.cells import group_codes
 
@@ -243,7 +243,7 @@ def correct(draws: Draws, cells: HierarchicalCells, form: Form) -> Corrected:
     pseudo = pseudo_likelihood(draws, cells, form)
     n = len(pseudo.scores)
     groups = grouping(np.arange(n), np.ones(n))
-    variance = stratified_covariance(pseudo.scores - pseudo.scores.mean(axis=0), groups)
+    variance = groups.covariance(pseudo.scores - pseudo.scores.mean(axis=0))
     variance *= (scipy.stats.t.ppf(_UPPER, groups.df) / scipy.stats.norm.ppf(_UPPER)) ** 2
     x = coordinates(draws, layout)
     flat = x.reshape(-1, x.shape[-1])

@@ -213,9 +213,10 @@ class _Summary(TypedDict):
 
     member: FloatArray
     comparison: FloatArray
-    elsewhere: Mapping[Population, tuple[FloatArray, FloatArray]]
+    elsewhere: Mapping[tuple[Population, Group], tuple[FloatArray, FloatArray]]
     parameters: Mapping[str, FloatArray]
     region_gap: FloatArray
+    department_gap: FloatArray
 
 
 def _summary(

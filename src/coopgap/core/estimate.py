@@ -65,7 +65,7 @@ ESTIMATE = (
     "probability scale or ratio, never percent; of posterior draws the mean, of ratios the median"
 )
 STD_ERROR = "standard error; of the logarithm for ratios"
-GROUP = "all, region=NAME or VARIABLE=LEVEL"
+GROUP = "all, region=NAME, department=NAME or VARIABLE=LEVEL"
 SOURCE = "EXAMPLE DATA, printed, or the survey file's name"
 N_FEWEST = "fewest people, unweighted, at the category or not at it, in each group the row is about"
 
@@ -102,8 +102,8 @@ class GapRow:
         "row is the members' own share"
     )
     group: str = _required(
-        "all, region=NAME or VARIABLE=LEVEL; membership=comparison where the comparison group "
-        "stands in the members' place against outside shares, with `, region=NAME` in one region"
+        f"{GROUP}; membership=comparison where the comparison group stands in the members' place "
+        "against outside shares, with `, region=NAME` in one region"
     )
     population: Population = _required("over whose covariates the gap is standardised")
     quantity: Quantity = _required(
@@ -336,7 +336,7 @@ class DiagnosticRow:
     )
     test: OddsTest | None = _column("which test of proportional odds")
     family: Family | None = _column("how it was estimated, where the row is about an estimate")
-    group: str = _column("all, region=NAME or VARIABLE=LEVEL, where it is", "")
+    group: str = _column("all, region=NAME, department=NAME or VARIABLE=LEVEL, where it is", "")
     population: Population | None = _column("over whose covariates, where it is")
     category: str = _column("a threshold, or the level of the covariate in `about`", "")
     n: int | None = _column(N, told=_COUNT)

@@ -81,7 +81,8 @@ def _matched_estimates(sample: Sample, notify: Notify) -> Iterator[Estimate]:
     if not two:
         yield headline_estimate(sample, "proportional", notify=notify)
     family = Family.CONDITIONAL_LOGIT if two else Family.CONDITIONAL_ORDINAL
-    if sample.rows.replicate is None:
+    replicates = sample.rows.replicates
+    if sample.rows.replicate is None or (replicates is not None and replicates.leaves_out):
         yield from attempt(sample, family, over, estimate_conditional)
     yield from attempt(sample, Family.LINEAR, over, estimate_linear)
     yield from attempt(sample, Family.SHARES, over, estimate_shares)

@@ -18,7 +18,7 @@ from coopgap.regression.replicates import by_replicates, replicate_deviations
 from coopgap.survey.records import Replicates
 
 UNWEIGHTED: Final = frozenset({Family.CONDITIONAL_LOGIT, Family.CONDITIONAL_ORDINAL})
-"""Families in which people have no weight: with others they would be the same."""
+"""Families in which people have no weight, so that replicates only tell who is left out."""
 
 ANEW: Final = ", the matching made anew in each"
 HELD: Final = ", to first order, matching weights held fixed"
@@ -107,7 +107,8 @@ def with_replicates(
     """
     if estimate.status is not Status.OK:
         return estimate
-    own, again = point_of(estimate), estimate.family not in UNWEIGHTED
+    own = point_of(estimate)
+    again = replicates.leaves_out or estimate.family not in UNWEIGHTED
     lost = [reason for reason in map(own.lacking, points) if reason] if again else []
     if lost or not again:
         held = f"{replicates.name}{HELD}"

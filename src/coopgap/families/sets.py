@@ -92,7 +92,7 @@ def _within_sets(inside: Sample) -> tuple[_Data, Mapping[str, float], tuple[str,
     rows = inside.rows
     varying = [name for name in inside.covariates if name not in inside.strata]
     sampled = inside.sampled()
-    if inside.by_replicates:
+    if sampled.resampled is not None:
         # Sets may cross zones, however errors are made.
         zone = np.zeros(rows.n, dtype=np.int64) if rows.zone is None else rows.zone
         sampled = replace(sampled, cluster=zone)

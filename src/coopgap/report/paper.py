@@ -77,7 +77,11 @@ def _gap_notes(results: Results, rows: Sequence[GapRow]) -> Iterator[str]:
 
 def group_variables(answer: Answer) -> list[str]:
     """Variables by whose levels there are gaps, `region` and `department` among them."""
-    rows = (row for row in answer.gaps if answer.is_headline(row) and row.group != "all")
+    rows = (
+        row
+        for row in answer.gaps
+        if row.group != "all" and (answer.is_headline(row) or row.family == Family.HIERARCHICAL)
+    )
     return list(dict.fromkeys(row.group.partition("=")[0] for row in rows))
 
 

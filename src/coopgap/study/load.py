@@ -93,26 +93,24 @@ def _usable(design: Design) -> Design:
         modes = {"in_person": design.mode.in_person, "phone": design.mode.phone}
         require_apart({**modes, "missing.mode": design.missing.get("mode", ())})
     if design.replicates is not None:
-        _check_replicates(design.replicates, design.weight)
+        _check_replicates(design.replicates, design)
     return design
 
 
-def _check_replicates(replicates: Replicates, weight: str | None) -> None:
+def _check_replicates(replicates: Replicates, design: Design) -> None:
     """What can be known of replicate weights before the survey is read."""
-    if weight is None:
-        raise Refusal(
-            "needs the weight of the whole sample too", "give design.weight", "replicates"
-        )
-    if weight in replicates.columns:
-        raise Refusal(
-            f"holds {weight}, which is design.weight", "leave it out", "replicates.columns"
-        )
-    if replicates.type == "JKn" and not replicates.rscales:
-        raise Refusal(
-            "is absent", "JKn needs them: a number a replicate, or one of all", "replicates.rscales"
-        )
-    if replicates.rscales and not any(replicates.rscales):
-        raise Refusal("are all 0", "give positive numbers", "replicates.rscales")
+    for key in ("strata", "fpc", "lonely"):
+        if getattr(design, key):
+            found = "stands beside replicates, which hold it already"
+            raise Refusal(found, "declare one or the other", key)
+    if design.weight is None:
+        found = "need the weight of the whole sample beside them"
+        raise Refusal(found, "name its column: weight", "replicates")
+    rscales, key = replicates.rscales, "replicates.rscales"
+    if replicates.type == "JKn" and not rscales:
+        raise Refusal("is absent", "JKn needs a number a replicate, or one of all", key)
+    if rscales and not any(rscales):
+        raise Refusal("holds nothing but 0", "give numbers above 0", key)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

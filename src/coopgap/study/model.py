@@ -271,6 +271,11 @@ def check_design(spec: ModelSpec, design: Design) -> None:
                 "name one under [design] in study.toml, or choose HC1 or HC3",
                 "std_errors",
             )
+        if design.replicates is not None and fitting.std_errors != "default":
+            found = f"is {fitting.std_errors}, but the study declares replicates, which make them"
+            raise Refusal(found, "leave it out", "std_errors")
+        if design.replicates is not None and fitting.fixed:
+            raise Refusal("is true, but covariates vary with replicates", "leave it out", "fixed")
         if fitting.intervals == "profile" and design.weight is not None:
             found = "is profile, but sampling weights make no likelihood"
             raise Refusal(found, 'leave it out or give "wald"', "intervals")

@@ -40,6 +40,9 @@ _BLANK: Final = -3
 """Index of a blank where nothing is declared of it."""
 
 
+_ROUNDING: Final = 1e-3
+"""How far factors of weights may be apart that are the same but for their decimals."""
+
 type _Rows = IntArray | slice
 """Which rows of the file."""
 
@@ -475,7 +478,7 @@ def _replicates(
             "is design.weight, and design.replicates.columns takes it in too",
             "name the replicate weights alone",
         )
-    weights = np.empty((weight.size, len(columns)))
+    weights, leaves_out = np.empty((weight.size, len(columns))), True
     for place, column in enumerate(columns):
         own = replace(raw, data={column: raw.data[column]})
         numbers = numbers_of(own, column)
@@ -494,8 +497,15 @@ def _replicates(
                 raise raw.refusal(
                     column, f"no {who} have any weight", "both groups have weight in each replicate"
                 )
+        factors = (weights[:, place] / weight)[weights[:, place] > 0]
+        leaves_out &= bool(np.ptp(factors) <= _ROUNDING * factors.min())
     return Replicates(
-        type=declared.type, weights=weights, whole=weight, scale=scale, rscales=rscales
+        type=declared.type,
+        weights=weights,
+        whole=weight,
+        scale=scale,
+        rscales=rscales,
+        leaves_out=leaves_out,
     )
 
 

@@ -47,6 +47,9 @@ class Replicates:
         Shape (n, R), and shape (n,): the sampling weights of the whole sample.
     scale, rscales
         Factor of all squares of deviations, and shape (R,) of each replicate's.
+    leaves_out
+        Whether each leaves people out and weighs the others alike: then they do for estimates of
+        people without weights too.
     """
 
     type: ReplicateType
@@ -54,6 +57,7 @@ class Replicates:
     whole: FloatArray
     scale: float
     rscales: FloatArray
+    leaves_out: bool = False
 
     def take(self, keep: IntArray) -> Replicates:
         """The people at these positions."""
