@@ -154,11 +154,8 @@ standardised_gaps <- function(design, outcome, free = FALSE) {
       weight / mean(weight) * log(shares_at(p, frame$member)[answer])
     }, params)
     target <- weight * frame$member / sum(weight * frame$member)
-    order <- if (free) c(t(matrix(seq_len(2 * cuts), 2)), 2 * cuts + seq_along(fit$beta))
-    else seq_along(params)
-    bread <- vcov(fit)[order, order]
     target * sweep(both(params), 2, made) +
-      scores %*% bread %*% t(numDeriv::jacobian(margins, params, weight = weight))
+      scores %*% vcov(fit) %*% t(numDeriv::jacobian(margins, params, weight = weight))
   }
   k <- cuts + 1
   c(list(member = made[seq_len(k)], comparison = made[k + seq_len(k)]),

@@ -5,8 +5,7 @@ Each column is looked at once for each of its distinct values, never row by row.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import Final
 
 import numpy as np
@@ -14,7 +13,6 @@ import numpy as np
 from coopgap.core.arrays import BoolArray, FloatArray, IntArray, UintArray
 from coopgap.core.errors import SurveyError, without_marks
 from coopgap.core.vocabulary import EXAMPLE
-from coopgap.study.spec import Replicates as DeclaredReplicates
 from coopgap.study.spec import Study, Variable
 from coopgap.study.values import Code, normalise
 from coopgap.survey.levels import (
@@ -26,25 +24,28 @@ from coopgap.survey.levels import (
     far_codes,
     level_codes,
     look_up,
-    numbers_of,
     refuse,
     row_numbers,
 )
 from coopgap.survey.numeric import Numeric, numeric
-from coopgap.survey.raw import Answers, RawTable, expand
-from coopgap.survey.records import Doubt, Drop, Replicates, Survey
+from coopgap.survey.raw import Answers, RawTable
+from coopgap.survey.records import Doubt, Drop, Survey
+from coopgap.survey.sampling import (
+    Rows,
+    place_labels,
+    read_drawn,
+    replicate_weights,
+    sampling_weight,
+    used_labels,
+)
 from coopgap.survey.ties import hashed, record_ties
-from coopgap.survey.values import file_missing, labelled_missing, natural_order, reads_as_missing
+from coopgap.survey.values import file_missing, labelled_missing, reads_as_missing
 
 _BLANK: Final = -3
 """Index of a blank where nothing is declared of it."""
 
-
-_ROUNDING: Final = 1e-3
-"""How far factors of weights may be apart that are the same but for their decimals."""
-
-type _Rows = IntArray | slice
-"""Which rows of the file."""
+_PLACED: Final = ("zone", "strata", "fpc")
+"""Keys of the design that say where people were drawn."""
 
 
 def _modelled_variables(study: Study) -> set[str]:
@@ -84,21 +85,22 @@ def apply_codebook(raw: RawTable, study: Study) -> Survey:
     raw, dropped = _kept(raw, study)
     side, without = _membership(raw, study)
     keep, without_design = _of_known_design(raw, study, side >= 0)
-    zones = _zone_labels(raw, study.design.zone) if study.design.zone else None
+    zones = place_labels(raw, study.design.zone) if study.design.zone else None
     rows = _positions(keep)
+    stratum, drawn = read_drawn(raw, study, rows, _unplaced(raw, study))
     member = side[rows] == 1
     phone = _phone(raw, study, keep)[rows]
     _both_sides(raw, study, member, phone)
     variables = {name: study.variables[name] for name in needed_variables(study)}
     may_lack = {study.design.department} - _modelled_variables(study)
     numbers, codes = _coded_variables(raw, variables, rows, _positions(~phone), may_lack)
-    zone, zone_labels = (None, ()) if zones is None else _used(*zones, rows)
+    zone, zone_names = (None, ()) if zones is None else used_labels(*zones, rows)
     if zone is not None and study.design.region is not None:
         _zones_in_regions(raw, study, zone, codes[study.design.region])
     department_region = _department_regions(raw, study, codes)
-    weight = _weight(raw, study, rows)
+    weight = sampling_weight(raw, study, rows)
     sides = {"members": member & ~phone, "comparison people": ~member & ~phone}
-    replicates = None if weight is None else _replicates(raw, study, rows, weight, sides)
+    replicates = None if weight is None else replicate_weights(raw, study, rows, weight, sides)
     person = _person(raw, study, rows, phone)
     record = [phone.astype(np.uint64)]
     if study.design.id is not None:
@@ -106,7 +108,7 @@ def apply_codebook(raw: RawTable, study: Study) -> Survey:
         record.append(hashed(answers.texts)[answers.index[rows]])
     else:
         record += _hashed_answers(member, codes, variables, numbers)
-        record += [] if zone is None else [hashed(zone_labels)[zone]]
+        record += [] if zone is None else [hashed(zone_names)[zone]]
         record += [] if weight is None else [hashed(weight)]
         # People who are alike in all else may differ in a replicate.
         record += [] if replicates is None else [hashed(one) for one in replicates.weights.T]
@@ -120,9 +122,11 @@ def apply_codebook(raw: RawTable, study: Study) -> Survey:
         variables=variables,
         numeric=numbers,
         zone=zone,
-        zone_labels=zone_labels,
+        zone_labels=zone_names,
         weight=weight,
         replicates=replicates,
+        stratum=stratum,
+        drawn=drawn,
         person=person,
         tie=record_ties(record),
         n_read=n_read,
@@ -139,7 +143,7 @@ def apply_codebook(raw: RawTable, study: Study) -> Survey:
     )
 
 
-def _positions(keep: BoolArray) -> _Rows:
+def _positions(keep: BoolArray) -> Rows:
     """Rows that are kept; where all are, a slice, which copies nothing."""
     return slice(None) if keep.all() else np.flatnonzero(keep)
 
@@ -207,15 +211,28 @@ def _of_known_design(raw: RawTable, study: Study, keep: BoolArray) -> tuple[Bool
     return keep, dropped
 
 
+def _unplaced(raw: RawTable, study: Study) -> BoolArray:
+    """Rows of the table of which it is not known where they were drawn."""
+    nobody = np.zeros(raw.n_rows, dtype=bool)
+    columns = study.design.columns
+    lacking = [
+        _lacking(raw, study, key, column, nobody)
+        for key in _PLACED
+        for column in columns.get(key, ())
+    ]
+    return np.any([nobody, *lacking], axis=0)
+
+
 def _lacking(raw: RawTable, study: Study, key: str, column: str, keep: BoolArray) -> BoolArray:
     """Rows that have nothing in a column of the design, as the study declares it.
 
-    A blank zone needs no declaration. Codes that the file calls missing do; of weights also those
-    that a label calls so, and, where the study names none, such as 999 far beyond the rest.
+    A blank zone or stratum needs no declaration. Codes that the file calls missing do; of weights
+    also those that a label calls so, and, where the study names none, such as 999 far beyond the
+    rest.
     """
     answers, design = raw.answers(column), study.design
     named = {answers.spell(code) for code in design.missing.get(key, ())}
-    named |= {""} if key == "zone" else set()
+    named |= {""} if key in ("zone", "strata") else set()
     declared = np.zeros(len(answers.values), dtype=bool)
     if named:
         declared[:] = [text in named for text in answers.texts]
@@ -283,8 +300,8 @@ def _both_sides(raw: RawTable, study: Study, member: BoolArray, phone: BoolArray
 def _coded_variables(
     raw: RawTable,
     variables: Mapping[str, Variable],
-    rows: _Rows,
-    in_person: _Rows,
+    rows: Rows,
+    in_person: Rows,
     may_lack: Set[str | None],
 ) -> tuple[dict[str, Numeric], dict[str, IntArray]]:
     """What numeric variables are made of, and the level index (or number) of each by person.
@@ -414,121 +431,7 @@ def in_several_regions(zone: IntArray, region: IntArray) -> tuple[int, int]:
     return int((n_regions > 1).sum()), int((n_regions > 0).sum())
 
 
-def _zone_labels(raw: RawTable, columns: tuple[str, ...]) -> tuple[list[str], IntArray]:
-    """Labels of columns joined, numbers in their order, and each row's; -1 where any is blank."""
-    parts = []
-    for answers in map(raw.answers, columns):
-        names = sorted({text for text in answers.texts if text}, key=natural_order)
-        parts.append((names, look_up(answers, {name: place for place, name in enumerate(names)})))
-    if len(parts) == 1:
-        return parts[0]
-    codes = np.column_stack([index for _, index in parts])
-    known = (codes >= 0).all(axis=1)
-    found, place = np.unique(codes[known], axis=0, return_inverse=True)
-    index = np.full(raw.n_rows, MISSING, dtype=np.int64)
-    index[known] = place.ravel()
-    names = [
-        " / ".join(labels[code] for (labels, _), code in zip(parts, row, strict=True))
-        for row in found.tolist()
-    ]
-    return names, index
-
-
-def _used(names: list[str], index: IntArray, rows: _Rows) -> tuple[IntArray, tuple[str, ...]]:
-    """Indices of some rows, renumbered over the labels that they use."""
-    codes = index[rows]
-    used = np.bincount(codes, minlength=len(names)) > 0
-    return (np.cumsum(used) - 1)[codes], tuple(names[place] for place in np.flatnonzero(used))
-
-
-def _weight(raw: RawTable, study: Study, rows: _Rows) -> FloatArray | None:
-    column = study.design.weight
-    if column is None:
-        return None
-    weight: FloatArray = raw.answers(column).rows(numbers_of(raw, column), np.nan)[rows]
-    bad = ~(np.isfinite(weight) & (weight > 0))
-    if bad.any():
-        raise raw.refusal(
-            column,
-            f"{int(bad.sum())} weights are missing, zero, negative or not numbers",
-            "every sampling weight is a positive number",
-        )
-    return weight
-
-
-def _replicates(
-    raw: RawTable,
-    study: Study,
-    rows: _Rows,
-    weight: FloatArray,
-    groups: Mapping[str, BoolArray],
-) -> Replicates | None:
-    """Replicate weights, each column looked at by itself: there may be hundreds.
-
-    `groups` are people who were asked in person, by what they are called.
-    """
-    declared = study.design.replicates
-    if declared is None:
-        return None
-    columns = expand(declared.columns, raw.columns)
-    scale, rscales = _scales(raw, declared, columns)
-    if study.design.weight in columns:
-        raise raw.refusal(
-            str(study.design.weight),
-            "is design.weight, and design.replicates.columns takes it in too",
-            "name the replicate weights alone",
-        )
-    weights, leaves_out = np.empty((weight.size, len(columns))), True
-    for place, column in enumerate(columns):
-        own = replace(raw, data={column: raw.data[column]})
-        numbers = numbers_of(own, column)
-        numbers[file_missing(own, column)] = np.nan
-        # A negative zero would be another number to a hash.
-        weights[:, place] = own.answers(column).rows(numbers, np.nan)[rows] + 0.0
-        bad = int((~(weights[:, place] >= 0) | np.isinf(weights[:, place])).sum())
-        if bad:
-            raise raw.refusal(
-                column,
-                f"{bad} replicate weights are missing, negative or not numbers",
-                "every replicate weight is a number, 0 or more",
-            )
-        for who, people in groups.items():
-            if not weights[people, place].any():
-                raise raw.refusal(
-                    column, f"no {who} have any weight", "both groups have weight in each replicate"
-                )
-        factors = (weights[:, place] / weight)[weights[:, place] > 0]
-        leaves_out &= bool(np.ptp(factors) <= _ROUNDING * factors.min())
-    return Replicates(
-        type=declared.type,
-        weights=weights,
-        whole=weight,
-        scale=scale,
-        rscales=rscales,
-        leaves_out=leaves_out,
-    )
-
-
-def _scales(
-    raw: RawTable, declared: DeclaredReplicates, columns: Sequence[str]
-) -> tuple[float, FloatArray]:
-    """The factor of all squares, and of each replicate's."""
-    n = len(columns)
-    key = f"{raw.where}: design.replicates"
-    if n < 2:
-        raise SurveyError(f"{key}.columns", f"{n} column is there", "two replicates or more")
-    if len(declared.rscales) not in (0, 1, n):
-        raise SurveyError(
-            f"{key}.rscales",
-            f"{len(declared.rscales)} numbers for {n} replicates",
-            f"give {n}, one a replicate, or one of all",
-        )
-    usual = {"BRR": 1 / n, "JK1": (n - 1) / n, "JKn": 1.0, "bootstrap": 1 / (n - 1)}
-    scale = usual[declared.type] if declared.scale is None else declared.scale
-    return scale, np.broadcast_to(declared.rscales or (1.0,), (n,)).astype(np.float64)
-
-
-def _person(raw: RawTable, study: Study, rows: _Rows, phone: BoolArray) -> IntArray | None:
+def _person(raw: RawTable, study: Study, rows: Rows, phone: BoolArray) -> IntArray | None:
     """Identifiers; one stands once among interviews in person and once among those by phone."""
     column = study.design.id
     if column is None:
