@@ -69,7 +69,8 @@ def nothing_to_say(quantities, probabilities, stats):
 def even(draws, cells, link, relative_ess=1.0):
     """A comparison in which every answer is predicted alike."""
     people = cells.counts[np.nonzero(cells.counts)]
-    return Loo(elpd=np.zeros(people.size), pareto_k=np.zeros(people.size), people=people)
+    none, one = np.zeros(people.size), people.astype(float)
+    return Loo(elpd=none, pareto_k=none, people=people, weight=one, squares=one)
 
 
 @pytest.fixture

@@ -190,7 +190,11 @@ def test_priors_and_draws_as_asked(example, asked):
         ("trusts ~ sex", {"priors": {"nope": 1.0}}, "priors: names nope; allowed: beta_sd"),
         ("trusts ~ sex", {"sampler": "gibbs"}, "sampler: is 'gibbs'; allowed: nutpie, pymc"),
         ("trusts ~ sex", {"region": None}, "region: is not given"),
-        ("trusts ~ sex + region", {}, "formula: names region; membership, region and zone"),
+        (
+            "trusts ~ sex + region",
+            {},
+            "formula: names region; membership, region, zone and weights",
+        ),
         ("department ~ sex", {}, "no column 'department'"),
     ],
 )

@@ -182,7 +182,7 @@ def test_coefficients_are_of_the_variable_whatever_its_name():
     labels = Keys(model="m", outcome="y", levels=LEVELS, source="EXAMPLE DATA")
 
     class Passed:
-        passed, parameters, convergence = True, found, diagnose(found)
+        passed, parameters, convergence, correction = True, found, diagnose(found), None
 
     scales = {row.term: row.scale for row in coefficient_rows(Passed, cells, Form(), labels)}
     assert {scales[term] for term in cells.columns} == {Scale.LOG_ODDS}

@@ -139,8 +139,13 @@ def test_parts_are_left_out_one_by_one(request_):
 )
 def test_a_part_is_needed_if_predictions_without_it_are_clearly_worse(request_, shift, verdict):
     rng = np.random.default_rng(0)
+    one = np.ones(100)
     base = Loo(
-        elpd=rng.normal(-1, 0.3, 100), pareto_k=np.full(100, 0.1), people=np.ones(100, dtype=int)
+        elpd=rng.normal(-1, 0.3, 100),
+        pareto_k=np.full(100, 0.1),
+        people=one.astype(int),
+        weight=one,
+        squares=one,
     )
     noise = rng.normal(0, 0.01, 100)
     # Summed over 100 people: -5, 5, -3 and 0, each with a standard error of .1.
