@@ -66,7 +66,8 @@ VOCABULARY = {
     "matched_sets tied_members comparison_weight_moved member_weight_moved "
     "largest_smd_before largest_smd_after pairs_possible pairs_ignoring_strata variant "
     "effective_size shares_instead correct_decimals constant_within_sets poststratified "
-    "not_poststratified std_errors replicates matching_held discordant_sets bias_reduced wild_score_p "
+    "not_poststratified std_errors replicates matching_held discordant_sets bias_reduced "
+    "wild_score_p "
     "proportional_odds group_gaps_equal imputation_convergence gate gate_retried zones_in_model "
     "correction_clusters corrected_width departments_in_model prior_share draws_reused "
     "withheld not_estimable few_clusters contradiction chi2 chi2_df chi2_p smd pairs",
