@@ -19,7 +19,7 @@ from coopgap.core.vocabulary import PRINTED
 from coopgap.families.estimate import Estimate
 from coopgap.families.plan import ModelPlan, Plan
 from coopgap.study.spec import Design
-from coopgap.survey.records import ModelRows, dropped_meta, people_meta
+from coopgap.survey.records import ModelRows, Survey, dropped_meta, people_meta
 
 if TYPE_CHECKING:
     from coopgap.printed.rows import PrintedResult
@@ -58,7 +58,7 @@ def run_meta(
             question: [asdict(one) for one in models] for question, models in study.headline.items()
         },
         "smallest_gap": study.smallest_gap,
-        "design": _design_meta(study.design),
+        "design": _design_meta(study.design) | _drawn_meta(study.design, plan.survey),
         "checks": checks,
         "seed": seed,
         **people_meta(survey),
@@ -139,6 +139,31 @@ def _design_meta(design: Design) -> dict[str, Any]:
         "mode": None if design.mode is None else design.mode.column,
         "population": None if design.population is None else design.population.file,
     }
+
+
+def _drawn_meta(design: Design, survey: Survey) -> dict[str, Any]:
+    """What a study declares of how people were drawn; nothing where it declares none of it."""
+    drawn, replicates = survey.drawn, survey.replicates
+    found: dict[str, Any] = {}
+    if drawn is not None and drawn.has_strata:
+        found["strata"] = {
+            "columns": list(design.strata),
+            "n": len(drawn.labels),
+            "zones": int(drawn.first.n.sum()) if design.zone else None,
+            "lonely": int(drawn.first.lonely.sum()),
+            "lonely_rule": design.lonely,
+        }
+    if drawn is not None and drawn.has_fpc:
+        shares = 1 - drawn.first.left
+        found["fpc"] = {
+            "columns": list(design.fpc),
+            "fraction_lowest": float(shares.min()),
+            "fraction_highest": float(shares.max()),
+        }
+    if replicates is not None:
+        kind = {"type": replicates.type, "n": replicates.n, "scale": replicates.scale}
+        found["replicates"] = kind
+    return found
 
 
 def _model_meta(model: ModelPlan, headline: Estimate, draws: int | None) -> dict[str, Any]:

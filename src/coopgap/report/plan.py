@@ -82,6 +82,14 @@ def _opening(plan: Plan) -> Iterator[str]:
         )
     if study.design.department is not None:
         yield f"department  {_departments(plan, study.design.department)}"
+    drawn, replicates = survey.drawn, survey.replicates
+    if drawn is not None and drawn.has_strata:
+        lonely = int(drawn.first.lonely.sum())
+        alone = f"; {lonely:,} with one ({study.design.lonely})" if lonely else ""
+        units = f"{int(drawn.first.n.sum()):,} zones" if study.design.zone else "people"
+        yield f"strata    {len(drawn.labels):,} strata, {units} drawn{alone}"
+    if replicates is not None:
+        yield f"design    {replicates.name}: everything is fitted again with each"
     for question, models in study.headline.items():
         named = [f"{one.model} at {one.at}" if one.at else one.model for one in models]
         yield f"headline  {question}: model {', '.join(named)}"
