@@ -65,7 +65,9 @@ def survey_rows(number: int) -> Iterator[dict[str, object]]:
             fit = summarise(found.draws, found.stats, request, seconds=0.0, retried=False)
             kinds = {"corrected": (fit.member, fit.comparison), "uncorrected": fit.sampled}
             for kind, sides in (kinds if weighted else {"unweighted": fit.sampled}).items():
-                for group, (member, comparison) in zip(cells.groups, zip(*sides), strict=True):
+                for group, (member, comparison) in zip(
+                    cells.groups, zip(*sides, strict=True), strict=True
+                ):
                     at = [one for one in contrasts(cells.levels) if one.is_threshold_gap][::-1]
                     for true, contrast in zip(truth[group.name], at, strict=True):
                         gap = contrast_values(contrast, member, comparison).ravel()

@@ -125,6 +125,31 @@ def test_a_word_alone_is_no_hint():
     assert keys(pd.DataFrame({"\u202ecoop_member": [1, 2] * 60})) == {}
 
 
+@pytest.mark.parametrize(
+    ("zone", "strata", "weight", "replicates"),
+    [
+        ("v021", "v022", "v005", "rep"),
+        ("HV021", "HV023", "HV005", "jk"),
+        ("SDMVPSU", "SDMVSTRA", "WTINT2YR", "brr"),
+        ("psu", "stratum", "PWGTP", "PWGTP"),
+        ("conglome", "estrato", "factor07", "bsw"),
+        ("ea", "strata", "wt", "repwgt"),
+    ],
+)
+def test_the_usual_names_of_a_sampling_design(zone, strata, weight, replicates):
+    rng = np.random.default_rng(1)
+    columns = {zone: np.arange(600) // 10, strata: np.arange(600) // 60}
+    columns["fpc"] = 900 + columns[strata]
+    columns[weight] = 1000 * rng.lognormal(size=600) + 1000
+    several = {f"{replicates}{k}": 1000 * rng.lognormal(size=600) for k in range(1, 21)}
+    found = guesses(pd.DataFrame(columns | several))
+    assert [item.column for item in found.keys["zone"]] == [zone]
+    assert [item.column for item in found.keys["strata"]] == [strata]
+    assert [item.column for item in found.keys["weight"]] == [weight]
+    assert [item.column for item in found.keys["fpc"]] == ["fpc"]
+    assert found.replicates == tuple(several)
+
+
 def test_keys_covariates_and_outcomes_of_a_survey_in_spanish():
     found = guesses(**sheet(spanish()))
     assert {key: [item.column for item in items] for key, items in found.keys.items()} == {
@@ -135,6 +160,7 @@ def test_keys_covariates_and_outcomes_of_a_survey_in_spanish():
         "id": [],
         "mode": [],
         "strata": ["estratopri"],
+        "fpc": [],
     }
     assert found.replicates == tuple(f"wt_rep{k}" for k in range(8))
     assert {name: item.column for name, item in found.covariates.items()} == {

@@ -215,8 +215,8 @@ class TestGuesses:
         data["stratum"] = np.arange(240) // 120
         text = draft_folder(from_dataframe(data), "s.sav")["study.toml"]
         assert tomllib.loads(text)["design"] == {"region": "region", "zone": ["region", "psu"]}
-        assert '# likely strata, which no key declares: "stratum"' in text
-        assert 'replicate weights, which no key declares: 8, "wt_rep1" to "wt_rep8"' in text
+        assert '# strata = "stratum"  # EDIT' in text
+        assert '# replicates = { columns = ["wt_rep*"], type = "JK1" }  # EDIT' in text
 
     def test_columns_without_words_give_the_scales_of_five(self):
         rng = np.random.default_rng(1)

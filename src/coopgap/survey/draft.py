@@ -273,11 +273,18 @@ def _design(look: _Look, firm: Mapping[str, tuple[str, ...]]) -> list[str]:
         )
     lines += [f"# likely mode: {_codes_text(item)}" for item in keys["mode"][:3]]
     lines.append(f'# mode = {{ column = "TODO", in_person = 1, phone = 2 }}  {_EDIT}')
-    strata = ", ".join(quote(item.column) for item in keys["strata"][:3])
-    lines += [f"# likely strata, which no key declares: {strata}"] if strata else []
+    for key, meaning in (
+        ("strata", "the column of the sampling strata"),
+        ("fpc", "how many zones the stratum's population has"),
+    ):
+        if likely := keys[key]:
+            lines.append(f"# {key} = {quote(likely[0].column)}  {_EDIT}: {meaning}")
     if several := look.guesses.replicates:
-        ends = f"{quote(several[0])} to {quote(several[-1])}"
-        lines.append(f"# likely replicate weights, which no key declares: {len(several)}, {ends}")
+        pattern = quote(f"{several[0].rstrip('0123456789')}*")
+        meaning = "in the place of strata; the file's documentation has the type"
+        lines.append(
+            f'# replicates = {{ columns = [{pattern}], type = "JK1" }}  {_EDIT}: {meaning}'
+        )
     return lines
 
 

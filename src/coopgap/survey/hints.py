@@ -156,18 +156,18 @@ _KEYS: Final[Mapping[str, _Hint]] = {
     "zone": _Hint(
         words=r"\bzon[ea]\b|\bclusters?\b|\bpsu\b|\bupm\b|\bprimary sampling|\bmuestreo|\bgrappe"
         r"|\benumeration|\bvillage|\bcommunity\b|\bcomunidad\b|\bparish|\bdistrito\b"
-        r"|\bconglomerado|\bwards?\b|\bsegment|\bsub ?(county|district|location)|\baldea"
+        r"|\bconglom|\bwards?\b|\bsegment|\bsub ?(county|district|location)|\baldea"
         r"|\bcentro poblado|\bmunicip|\bcommune\b|\bsetor\b",
-        name=r"^sub\b|\bea\b",
+        name=r"^sub\b|\bea\b|^h?v 021$|^sdmvpsu$|^vpsu$",
         never=rf"{_TRUST}|\bhow (many|often|far|long)|\bdistanc|\bminutes|\btimes\b|\bveces"
         r"|\bleader|\bmember",
-        sure=r"\bclusters?\b|\bpsu\b|\bupm\b|\bprimary sampling|\bconglomerado|\bgrappe",
+        sure=r"\bclusters?\b|\bpsu\b|\bupm\b|\bprimary sampling|\bconglom|\bgrappe",
         shape=_is_zone,
     ),
     "weight": _Hint(
         words=r"\bweight|\bpesos?\b|\bponder|\bfactor (de )?(expan|pond)|\bexpansion factor"
         r"|\bpoids\b",
-        name=r"^p?w(g?ts?)?\b|[a-z]{2}wg?ts?\b|\bfex|^fact",
+        name=r"^p?w(g?ts?)?\b|[a-z]{2}wg?ts?\b|\bfex|^fact|^h?v 005$|^wt(int|mec) \d+ yr$|^pwgtp$",
         never=r"\bkgs?\b|\bkilo|\bbod(y|ies)|\bcorporal|\bbirth|\bnacer|\bheight|\btalla|\bchild"
         r"|\bnin[oa]|\banimal|\bcow|\bcattle|\bganado|\bharvest|\bcosecha|\breplica",
         shape=_is_weight,
@@ -190,9 +190,14 @@ _KEYS: Final[Mapping[str, _Hint]] = {
     ),
     "strata": _Hint(
         words=r"\bstrat(um|a|ification)\b|\bestratos?\b|\bestratific|\bstrates?\b",
-        name=r"^(est|estr|strat)\b",
+        name=r"^(est|estr|strat)\b|^h?v 02[23]$|^sdmvstra$|^vstrat$",
         never=r"socio|econom|\bsocial|\bclass|\bincome",
         shape=lambda item, n_rows: 2 <= item.n_distinct <= n_rows / 10 and _of_all(item, n_rows),
+    ),
+    "fpc": _Hint(
+        words=r"\bfinite population|\bpoblacion finita",
+        name=r"^fpc",
+        shape=lambda item, n_rows: item.numeric and _of_all(item, n_rows),
     ),
 }
 
@@ -348,7 +353,7 @@ def _replicates(profiles: Iterable[Profile]) -> tuple[str, ...]:
     found: dict[str, list[str]] = {}
     for item in profiles:
         stem = re.fullmatch(r"(.*?)[_.]?\d+", item.column)
-        if stem and item.numeric and re.search(r"rep|brr|jk|boot|bsw|fay", fold(stem[1])):
+        if stem and item.numeric and re.search(r"rep|brr|jk|boot|bsw|fay|wgtp", fold(stem[1])):
             found.setdefault(stem[1], []).append(item.column)
     longest = max(found.values(), key=len, default=[])
     return tuple(longest) if len(longest) >= _FEWEST_REPLICATES else ()
