@@ -175,6 +175,27 @@ def hierarchical_alarms(gaps: str, threshold: str) -> Any:
     return found
 
 
+def informative() -> str:
+    """Coverage where weights go with the answers, least and most over thresholds."""
+    made = pd.read_csv(TESTS / "coverage" / "informative.csv", keep_default_na=False)
+    regions = pd.read_csv(TESTS / "coverage" / "informative_regions.csv", keep_default_na=False)
+    by_region = regions.assign(
+        family="hierarchical, " + regions["group"].map({"all": "all", "region": "by region"}),
+        weights=regions["draws"],
+    )
+    lines = ["| family | weights | surveys | 95 % intervals hold, % | off by, points |"]
+    lines.append("|---|---|---|---|---|")
+    for (family, weights), own in pd.concat([made, by_region]).groupby(
+        ["family", "weights"], sort=False
+    ):
+        held, bias = own["coverage"], own["bias"].abs().max()
+        between = f"{held.min():.1f} to {held.max():.1f}"
+        lines.append(
+            f"| {family} | {weights} | {own['replicates'].min():,} | {between} | {bias:.1f} |"
+        )
+    return "\n".join(lines)
+
+
 def calibration() -> str:
     """The committed simulation-based calibrations, a line each."""
     heads = ("model", "levels", "design", "truths", "withheld", "gaps ranked")
@@ -262,7 +283,7 @@ FUNCTIONS = {
     name: globals()[name]
     for name in (
         *("row", "gap", "difference", "table", "headlines", "coverage", "uneven", "failing"),
-        *("covered", "hierarchical_alarms", "calibration", "alarms", "benchmarks"),
+        *("covered", "hierarchical_alarms", "informative", "calibration", "alarms", "benchmarks"),
         *("phone_rate", "phone_power", "spread", "rank", "prior_reach"),
     )
 }

@@ -100,10 +100,13 @@ def main() -> None:
     parser.add_argument("--surveys", type=int, default=SURVEYS)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--minutes", type=float, default=np.inf)
-    parser.add_argument("--kept", type=Path, default=HERE / "informative_regions_surveys.csv")
+    parser.add_argument(
+        "--kept", type=Path, default=Path("reports/coverage/informative_regions.csv")
+    )
     parser.add_argument("--table", type=Path, default=HERE / "informative_regions.csv")
     options = parser.parse_args()
     stop = time.monotonic() + 60 * options.minutes
+    options.kept.parent.mkdir(parents=True, exist_ok=True)
     done = set(read(options.kept)["survey"]) if options.kept.exists() else set()
     for number in range(options.first, options.surveys):
         if number in done:
